@@ -1,0 +1,1 @@
+"""What ships: the default head, the face networks and the demonstration photo."""

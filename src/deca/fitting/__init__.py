@@ -1,0 +1,1 @@
+"""Parameters by optimisation: analysis by synthesis."""

@@ -1,0 +1,1 @@
+"""From a picture file's pixels to faces, landmarks and crops."""

@@ -1,0 +1,1 @@
+"""Triangles to pixels: which triangle covers a pixel, and where in it."""

@@ -1,0 +1,1 @@
+"""From a mesh, its albedo and light to a picture."""
