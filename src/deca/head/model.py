@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from deca.geometry import axis_angle_to_matrix
 from deca.head.data import HeadData
+from deca.head.skinning import joint_transforms, pose_features, skin
 from deca.parameters import Parameters
 
 
@@ -21,7 +22,7 @@ class Head:
     """
 
     vertices: Float[Tensor, "batch vertex 3"]
-    joint_transforms: Float[Tensor, "batch joint 4 4"]
+    joint_transforms: Float[Tensor, "batch joint 3 4"]
 
 
 class HeadModel(nn.Module):
@@ -98,35 +99,16 @@ class HeadModel(nn.Module):
         rest = self.template_vertices + (
             shape @ self.shape_basis.flatten(1) + expression @ self.expression_basis.flatten(1)
         ).view(batch, -1, 3)
-        joints = self.joint_template + (
-            shape @ self.joint_shape_basis.flatten(1) + expression @ self.joint_expression_basis.flatten(1)
-        ).view(batch, -1, 3)
+        joints = self.rest_joints(parameters)
         rotations = axis_angle_to_matrix(self.joint_rotations(parameters))
         if self._pose_features:
-            identity = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
-            features = (rotations[:, 1:] - identity).flatten(1)[:, self._pose_features]
+            features = pose_features(rotations)[:, self._pose_features]
             rest = rest + (features @ self.pose_basis[self._pose_features].flatten(1)).view(batch, -1, 3)
-        transforms = self._joint_transforms(rotations, joints)
-        blended = torch.einsum("vj,bjrc->bvrc", self.skinning_weights, transforms[:, :, :3])
-        vertices = (blended[..., :3] @ rest[..., None])[..., 0] + blended[..., 3]
-        return Head(vertices, transforms)
+        transforms = joint_transforms(rotations, joints, self.data.joint_parents.tolist())
+        return Head(skin(rest, transforms, self.skinning_weights), transforms)
 
     def rest_joints(self, parameters: Parameters) -> Float[Tensor, "batch joint 3"]:
         """Joint positions of the unposed heads, metres."""
         offsets = parameters.shape @ self.joint_shape_basis.flatten(1)
         offsets = offsets + parameters.expression @ self.joint_expression_basis.flatten(1)
         return self.joint_template + offsets.view(parameters.batch, -1, 3)
-
-    def _joint_transforms(
-        self, rotations: Float[Tensor, "batch joint 3 3"], joints: Float[Tensor, "batch joint 3"]
-    ) -> Float[Tensor, "batch joint 4 4"]:
-        """Rest-to-posed transforms: turn about each joint, then follow the parent."""
-        translations = joints - (rotations @ joints[..., None])[..., 0]
-        local = torch.cat([rotations, translations[..., None]], -1)
-        last = torch.zeros_like(local[..., :1, :])
-        last[..., 3] = 1
-        local = torch.cat([local, last], -2)
-        chain: list[Tensor] = []
-        for joint, parent in enumerate(self.data.joint_parents.tolist()):
-            chain.append(local[:, joint] if parent < 0 else chain[parent] @ local[:, joint])
-        return torch.stack(chain, 1)
