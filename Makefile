@@ -1,0 +1,63 @@
+# `make demo` and `make test` each do the whole set-up: they need python3 (3.11 or later, with venv) and make, nothing else.
+PYTHON ?= python3
+PHOTO ?= src/deca/data/astronaut.jpg
+OUT ?= out
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Threads that wait by spinning slow everything down on a busy machine.
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: help demo test check bench bench-head gallery build-data clean
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make demo [PHOTO=me.jpg]   reconstruct one photo into out/
+demo: .venv/.installed
+	$(BIN)/deca reconstruct $(PHOTO) --out $(OUT) --overwrite
+	@echo "Open $(OUT)/$(basename $(notdir $(PHOTO)))/sheet.png, and head.glb beside it in Blender or any glTF viewer."
+
+## make test                  everything that continuous integration runs
+test: .venv/.installed-dev check browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+check: .venv/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+# The browser tests want node, npm and Chromium; without them they are skipped and say so.
+.PHONY: browser
+browser:
+	@sh tools/install_browser.sh
+
+## make bench                 measure the speed of every step
+bench: .venv/.installed-dev
+	@for program in benchmarks/*.py; do echo "== $$program"; OMP_NUM_THREADS=1 $(BIN)/python $$program || exit 1; done
+
+## make bench-head            how well the default head fits 20 other heads
+bench-head: .venv/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/head_fit.py
+
+## make gallery PHOTOS=DIR    sheets and renderings of a folder of photos, in gallery/ (never committed)
+PHOTOS ?= ../shared/photos
+gallery: .venv/.installed-dev
+	$(BIN)/python tools/gallery.py $(PHOTOS) --out gallery
+
+## make build-data            make everything in src/deca/data again from its published sources
+build-data: .venv/.installed-dev
+	$(PIP) --editable '.[build]'
+	$(BIN)/python tools/build_default_head.py
+	$(BIN)/python tools/build_face_networks.py
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv out gallery tests/browser/node_modules
