@@ -158,9 +158,8 @@ def _uv(longitude: float, latitude: float) -> tuple[float, float]:
 def _topology(latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A lattice of quads and two fans; in UV one column more, and a pole for each fan triangle."""
     triangles, texture_triangles = [], []
-    texture_vertices = [
-        _uv(-np.pi + 2 * np.pi * c / COLUMNS, lat) for lat in latitude for c in range(COLUMNS + 1)
-    ]
+    longitude = np.linspace(-np.pi, np.pi, COLUMNS + 1)
+    texture_vertices = [_uv(lon, lat) for lat in latitude for lon in longitude]
     south, north = RINGS * COLUMNS, RINGS * COLUMNS + 1
 
     def vertex(ring: int, column: int) -> int:
@@ -177,9 +176,7 @@ def _topology(latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         middle = (longitude[column] + longitude[column + 1]) / 2
         last, pole = RINGS - 1, len(texture_vertices)
         triangles.append([vertex(0, column + 1), vertex(0, column), south])
-        texture_triangles.append(
-            [texture_vertex(0, column + 1), texture_vertex(0, column), len(texture_vertices)]
-        )
+        texture_triangles.append([texture_vertex(0, column + 1), texture_vertex(0, column), pole])
         texture_vertices.append(_uv(middle, -np.pi / 2))
         triangles.append([vertex(last, column), vertex(last, column + 1), north])
         texture_triangles.append([texture_vertex(last, column), texture_vertex(last, column + 1), pole + 1])
