@@ -1,0 +1,88 @@
+"""Pixels of a photo taken through an affine map: bilinear as it is, or without aliasing when it shrinks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+Photo = UInt8[np.ndarray, "height width 3"]
+Affine = Float[np.ndarray, "3 3"]
+
+
+def translation(x: float, y: float) -> Affine:
+    """The map that adds (x, y)."""
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def scaling(factor: float) -> Affine:
+    """The map that multiplies x and y by `factor`."""
+    return np.diag([factor, factor, 1.0])
+
+
+def similarity_scale(T: Affine) -> float:
+    """By how much a similarity enlarges lengths."""
+    return float(np.sqrt(abs(np.linalg.det(T[:2, :2]))))
+
+
+def transform_points(T: Affine, points: Float[np.ndarray, "*batch axes"]) -> Float[np.ndarray, "*batch axes"]:
+    """Points (x, y) or (x, y, z) moved by a similarity of the picture plane; z is scaled with it."""
+    moved = points.astype(np.float64)
+    moved[..., :2] = points[..., :2] @ T[:2, :2].T + T[:2, 2]
+    if points.shape[-1] == 3:
+        moved[..., 2] *= similarity_scale(T)
+    return moved
+
+
+def sample(photo: Photo, T_photo_target: Affine, height: int, width: int) -> Float[np.ndarray, "h w 3"]:
+    """The photo at the target's pixel centres, bilinear, in [0, 1]; zero outside the photo.
+
+    Pixel centres lie at half-integers on both sides. Nothing is smoothed, so a map that shrinks aliases.
+    """
+    # OpenCV counts pixel centres as integers.
+    T = translation(-0.5, -0.5) @ T_photo_target @ translation(0.5, 0.5)
+    warped = cv2.warpAffine(
+        photo.astype(np.float32),
+        T[:2],
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    return warped / np.float32(255)
+
+
+def sample_smoothly(
+    photo: Photo, T_photo_target: Affine, height: int, width: int
+) -> Float[np.ndarray, "h w 3"]:
+    """As `sample`, but a target pixel that covers many photo pixels is close to their mean.
+
+    The photo is first shrunk by the whole part of the scale (block means); what is left, a factor below two,
+    is sampled on a grid twice as fine and averaged.
+    """
+    block = max(1, int(similarity_scale(T_photo_target)))
+    part, T_part_photo = _shrunk_part(photo, T_photo_target, height, width, block)
+    T_part_target = T_part_photo @ T_photo_target
+    if similarity_scale(T_part_target) <= 1:
+        return sample(part, T_part_target, height, width)
+    fine = sample(part, T_part_target @ scaling(0.5), 2 * height, 2 * width)
+    return fine.reshape(height, 2, width, 2, 3).mean((1, 3), dtype=np.float32)
+
+
+def _shrunk_part(
+    photo: Photo, T_photo_target: Affine, height: int, width: int, block: int
+) -> tuple[Photo, Affine]:
+    """The part of the photo that the target sees, as means over blocks x blocks pixels, and the map to it."""
+    corners = np.array([[0.0, 0.0], [width, 0.0], [0.0, height], [width, height]])
+    corners = transform_points(T_photo_target, corners)
+    margin = 2 * block
+    limit = np.array([photo.shape[1], photo.shape[0]])
+    first = np.clip(np.floor(corners.min(0)) - margin, 0, limit - 1).astype(int)
+    last = np.clip(np.ceil(corners.max(0)) + margin, first + 1, limit).astype(int)
+    part = photo[first[1] : last[1], first[0] : last[0]]
+    if block > 1:
+        part_height, part_width = -(-part.shape[0] // block), -(-part.shape[1] // block)
+        fill_y, fill_x = part_height * block - part.shape[0], part_width * block - part.shape[1]
+        # Half a block at the photo's edge is half outside, and outside is zero.
+        part = cv2.copyMakeBorder(part, 0, fill_y, 0, fill_x, cv2.BORDER_CONSTANT)
+        part = cv2.resize(part, (part_width, part_height), interpolation=cv2.INTER_AREA)
+    return part, scaling(1 / block) @ translation(-float(first[0]), -float(first[1]))
