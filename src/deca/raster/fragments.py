@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from deca.raster.gather import weighted_corners
 from deca.raster.rasterise import rasterise
 
 # A triangle that covers less than this many pixels is seen edge on: its barycentrics would be noise.
@@ -30,9 +31,11 @@ class Fragments:
 
     def interpolate(self, values: Float[Tensor, "batch vertex channel"]) -> Float[Tensor, "pixel channel"]:
         """Vertex values at the covered pixels."""
-        return _Weighted.apply(values.flatten(0, 1), self.corners, self.barycentrics)  # pyright: ignore[reportReturnType]
+        return weighted_corners(values.flatten(0, 1), self.corners, self.barycentrics)
 
-    def interpolate_corners(self, values: Float[Tensor, "triangle 3 channel"]) -> Float[Tensor, "pixel channel"]:
+    def interpolate_corners(
+        self, values: Float[Tensor, "triangle 3 channel"]
+    ) -> Float[Tensor, "pixel channel"]:
         """Values that each triangle has at its own corners, such as UV, at the covered pixels."""
         return (values.index_select(0, self.triangle) * self.barycentrics[..., None]).sum(1)
 
@@ -61,7 +64,10 @@ class Fragments:
 
 
 def fragments(
-    vertices_image: Float[Tensor, "batch vertex 3"], triangles: Int[Tensor, "triangle 3"], height: int, width: int
+    vertices_image: Float[Tensor, "batch vertex 3"],
+    triangles: Int[Tensor, "triangle 3"],
+    height: int,
+    width: int,
 ) -> Fragments:
     """Rasterise, then compute barycentrics at the pixel centres, differentiable in x and y of the vertices.
 
@@ -83,7 +89,10 @@ def fragments(
 
 
 def _corner_offsets(
-    coordinate: Float[Tensor, " vertex"], corners: Int[Tensor, "pixel 3"], index: Int[Tensor, " pixel"], size: int
+    coordinate: Float[Tensor, " vertex"],
+    corners: Int[Tensor, "pixel 3"],
+    index: Int[Tensor, " pixel"],
+    size: int,
 ) -> list[Float[Tensor, " pixel"]]:
     """How far each corner lies from the pixel centre along one axis, in pixels."""
     centre = (index.to(coordinate.dtype) + 0.5) * (2 / size) - 1
@@ -91,7 +100,9 @@ def _corner_offsets(
     return [(coordinate.index_select(0, corner) - centre) * (size / 2) for corner in corners.unbind(1)]
 
 
-def _barycentrics(x: list[Float[Tensor, " pixel"]], y: list[Float[Tensor, " pixel"]]) -> Float[Tensor, "pixel 3"]:
+def _barycentrics(
+    x: list[Float[Tensor, " pixel"]], y: list[Float[Tensor, " pixel"]]
+) -> Float[Tensor, "pixel 3"]:
     """Weights of three corners at the origin; a third each for a triangle seen edge on."""
     areas = [x[1] * y[2] - y[1] * x[2], x[2] * y[0] - y[2] * x[0], x[0] * y[1] - y[0] * x[1]]
     total = areas[0] + areas[1] + areas[2]
@@ -99,29 +110,3 @@ def _barycentrics(x: list[Float[Tensor, " pixel"]], y: list[Float[Tensor, " pixe
     inverse = 1 / torch.where(thin, torch.ones_like(total), total)
     weights = torch.stack([area * inverse for area in areas], 1)
     return torch.where(thin[:, None], torch.full_like(weights, 1 / 3), weights)
-
-
-class _Weighted(torch.autograd.Function):
-    """Gather vertex values at the corners, weigh and sum, in one pass forward; the obvious adjoint backward."""
-
-    @staticmethod
-    def forward(
-        ctx, values: Float[Tensor, "vertex channel"], corners: Int[Tensor, "pixel 3"], weights: Float[Tensor, "pixel 3"]
-    ) -> Float[Tensor, "pixel channel"]:
-        ctx.save_for_backward(values, corners, weights)
-        bag = torch.nn.functional.embedding_bag
-        return bag(corners, values.contiguous(), per_sample_weights=weights.contiguous(), mode="sum")
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient):  # pyright: ignore[reportIncompatibleMethodOverride]
-        values, corners, weights = ctx.saved_tensors
-        of_values = of_weights = None
-        if ctx.needs_input_grad[0]:
-            of_values = torch.zeros_like(values)
-            for corner in range(3):
-                of_values.index_add_(0, corners[:, corner], gradient * weights[:, corner : corner + 1])
-        if ctx.needs_input_grad[2]:
-            columns = [(values.index_select(0, corner) * gradient).sum(1) for corner in corners.unbind(1)]
-            of_weights = torch.stack(columns, 1)
-        return of_values, None, of_weights

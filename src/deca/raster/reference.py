@@ -24,7 +24,11 @@ def rasterise(
     left, top, right, bottom = setup.box.flatten(0, 1).unbind(-1)
     columns, rows = (right - left + 1).clamp_min(0), (bottom - top + 1).clamp_min(0)
     ends = (columns * rows).cumsum(0)
-    edges, steps, depths = setup.edges.flatten(0, 1), setup.edge_steps.flatten(0, 1), setup.depth.flatten(0, 1)
+    edges, steps, depths = (
+        setup.edges.flatten(0, 1),
+        setup.edge_steps.flatten(0, 1),
+        setup.depth.flatten(0, 1),
+    )
     keys = torch.full((batch * height * width,), EMPTY, dtype=torch.int64, device=vertices_image.device)
     total = int(ends[-1]) if len(ends) else 0
     for start in range(0, total, CHUNK):

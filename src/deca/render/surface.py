@@ -1,0 +1,57 @@
+"""The visible surface of posed heads: what every kind of shading starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from deca.geometry import vertex_normals
+from deca.head.data import HeadData
+from deca.head.uv import sample_map
+from deca.raster.fragments import Fragments, fragments
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Covered pixels of a batch of images, with normals in the head frame (interpolated, so just short of unit
+    length), depth in the image frame (smaller is nearer) and UV."""
+
+    fragments: Fragments
+    normals: Float[Tensor, "pixel 3"]
+    depth: Float[Tensor, "pixel 1"]
+    uv: Float[Tensor, "pixel 2"]
+
+    def sample(self, maps: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "pixel channel"]:
+        """UV maps, one a face, at the covered pixels."""
+        faces = self.uv.split(self.fragments.counts)
+        return torch.cat([sample_map(map_[None], uv[None])[0] for map_, uv in zip(maps, faces, strict=True)])
+
+
+class SurfaceModel(nn.Module):
+    """Rasterises the heads of one topology."""
+
+    triangles: Tensor
+    texture_corners: Tensor
+
+    def __init__(self, data: HeadData) -> None:
+        super().__init__()
+        texture_corners = torch.from_numpy(data.texture_vertices[data.texture_triangles])
+        self.register_buffer("triangles", torch.from_numpy(data.triangles), persistent=False)
+        self.register_buffer("texture_corners", texture_corners, persistent=False)
+
+    def forward(
+        self,
+        vertices: Float[Tensor, "batch vertex 3"],
+        vertices_image: Float[Tensor, "batch vertex 3"],
+        height: int,
+        width: int,
+    ) -> Surface:
+        """Surface of posed vertices (head frame) seen at `vertices_image` (image frame of crop or photo)."""
+        covered = fragments(vertices_image, self.triangles, height, width)
+        normals = vertex_normals(vertices, self.triangles)
+        found = covered.interpolate(torch.cat([normals, vertices_image[..., 2:]], -1))
+        uv = covered.interpolate_corners(self.texture_corners)
+        return Surface(covered, found[:, :3], found[:, 3:], uv)
