@@ -1,0 +1,82 @@
+"""`deca doctor`: what is installed, what is here, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from deca.head.data import HeadError
+from deca.io.files import data_file
+from deca.io.heads import default_head
+
+REQUIRED = ("numpy", "torch", "numba", "onnxruntime", "opencv-python-headless", "pillow", "scipy", "pygltflib", "tyro")
+NETWORKS = ("face_detector_full.onnx", "face_landmarks_468.onnx", "face_geometry_468.npz")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the diagnosis; `remedy` is empty where nothing is wrong."""
+
+    subject: str
+    found: str
+    remedy: str = ""
+    needed: bool = True
+
+
+def examine() -> list[Finding]:
+    """Look at the machine, the packages, the head and the networks."""
+    findings = [
+        Finding("deca", version("deca")),
+        Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        Finding("processors", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
+        _device(),
+    ]
+    findings += [_package(name) for name in REQUIRED]
+    findings.append(_heic())
+    findings.append(_head())
+    findings += [_file(name) for name in NETWORKS]
+    return findings
+
+
+def _device() -> Finding:
+    if torch.cuda.is_available():
+        return Finding("device", f"CUDA: {torch.cuda.get_device_name(0)}")
+    return Finding("device", "CPU (no CUDA device; everything runs on the CPU)")
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, version(name))
+    except PackageNotFoundError:
+        return Finding(name, "missing", f"pip install {name}")
+
+
+def _heic() -> Finding:
+    try:
+        return Finding("HEIC photos", f"pillow-heif {version('pillow-heif')}")
+    except PackageNotFoundError:
+        return Finding("HEIC photos", "not readable", "pip install 'deca[heic]'", needed=False)
+
+
+def _head() -> Finding:
+    try:
+        head = default_head()
+    except (HeadError, FileNotFoundError) as error:
+        return Finding("default head", str(error), "install deca again")
+    sizes = (
+        f"{len(head.template_vertices)} vertices, {len(head.shape_basis)} shape, {len(head.expression_basis)} expression,"
+        f" {len(head.albedo_basis)} albedo components"
+    )
+    return Finding(f"head {head.name} {head.version}", f"{sizes}; {head.licence}")
+
+
+def _file(name: str) -> Finding:
+    try:
+        path = data_file(name)
+    except FileNotFoundError as error:
+        return Finding(name, "missing", str(error))
+    return Finding(name, f"{path.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,283 @@
+"""Camera, pose, jaw, shape and expression from 2D landmarks: bounded Levenberg-Marquardt with priors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from deca.geometry import axis_angle_to_matrix, matrix_to_axis_angle
+from deca.head.model import HeadModel
+from deca.head.skinning import joint_transforms, pose_features, skin
+from deca.parameters import Parameters
+from deca.render.camera import unproject
+
+# The outline of the face in the order of the 468-point network: these points slide along the cheek and jaw.
+DENSE_OUTLINE = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LandmarkFitConfig:
+    """Weights of the landmark fit. Lengths are fractions of the face's height in the image."""
+
+    noise: float = 0.012
+    """Standard deviation of a landmark."""
+    correlation: float = 8.0
+    """How many neighbouring landmarks carry the information of one independent landmark."""
+    outline_along: float = 0.15
+    """Weight of an outline landmark along the outline, where it is free to slide, against across it."""
+    outline_hidden: float = 0.1
+    """Weight of an outline landmark on the side of the head that the camera does not see."""
+    expression_deviation: float = 0.3
+    expression_sparsity: float = 0.6
+    jaw_deviation: float = 0.25
+    """Prior standard deviation of the jaw's rotation, radians; sideways a fifth of it."""
+    bound: float = 3.5
+    """Largest shape coefficient."""
+    iterations: int = 30
+
+
+@dataclass(frozen=True)
+class LandmarkFit:
+    """The fitted parameters and the root mean square distance to the landmarks, in image units ([-1, 1] wide)."""
+
+    parameters: Parameters
+    residual: float
+
+
+class _LandmarkHead:
+    """The head model at the corners of the landmarks' triangles alone, in double precision."""
+
+    def __init__(self, head_model: HeadModel) -> None:
+        data = head_model.data
+        self.dense = len(data.dense_landmark_triangles) > 0
+        if self.dense:
+            triangles, barycentrics = data.dense_landmark_triangles, data.dense_landmark_barycentrics
+        else:
+            triangles, barycentrics = data.full_landmark_triangles, data.full_landmark_barycentrics
+        corners = torch.from_numpy(data.triangles[triangles])
+        used, inverse = corners.unique(return_inverse=True)
+        self.corners = inverse
+        self.barycentrics = torch.from_numpy(barycentrics).double()
+        self.template = head_model.template_vertices[used].double()
+        self.shape_basis = head_model.shape_basis[:, used].double()
+        self.expression_basis = head_model.expression_basis[:, used].double()
+        self.pose_basis = head_model.pose_basis[:, used].double()
+        self.weights = head_model.skinning_weights[used].double()
+        self.joint_template = head_model.joint_template.double()
+        self.joint_basis = torch.cat([head_model.joint_shape_basis, head_model.joint_expression_basis]).double()
+        self.parents = data.joint_parents.tolist()
+        self.names = data.joint_names
+        # Actions that turn a joint repeat what the joint itself says; the joint is fitted instead.
+        turning = head_model.expression_joint_rotations.abs().sum((1, 2)) > 0
+        self.free = ~turning
+        self.basis = torch.cat([self.shape_basis, self.expression_basis])
+        self.shape_count = len(self.shape_basis)
+
+    def points(self, vertices: Float[Tensor, "batch used 3"]) -> Float[Tensor, "batch point 3"]:
+        return (vertices[:, self.corners] * self.barycentrics[..., None]).sum(-2)
+
+    def rotations(self, pose: Float[Tensor, "3 3"], jaw: Float[Tensor, "3"]) -> Float[Tensor, "1 joint 3 3"]:
+        matrices = [torch.eye(3, dtype=pose.dtype)] * len(self.names)
+        matrices[self.names.index("root")] = pose
+        if "jaw" in self.names:
+            matrices[self.names.index("jaw")] = axis_angle_to_matrix(jaw)
+        return torch.stack(matrices)[None]
+
+    def posed(
+        self, coefficients: Float[Tensor, " coefficient"], pose: Float[Tensor, "3 3"], jaw: Float[Tensor, "3"]
+    ) -> Float[Tensor, "point 3"]:
+        rest = self.template + torch.einsum("k,kvc->vc", coefficients, self.basis)
+        joints = self.joint_template + torch.einsum("k,kjc->jc", coefficients, self.joint_basis)
+        rotations = self.rotations(pose, jaw)
+        corrective = torch.einsum("bf,fvc->bvc", pose_features(rotations), self.pose_basis)
+        transforms = joint_transforms(rotations, joints[None], self.parents)
+        return self.points(skin(rest[None] + corrective, transforms, self.weights))[0]
+
+    def linear(self, pose: Float[Tensor, "3 3"], jaw: Float[Tensor, "3"]) -> Float[Tensor, "coefficient point 3"]:
+        """Derivatives of the posed points by the coefficients: skinning is linear in vertices and joints."""
+        count = len(self.basis)
+        rotations = self.rotations(pose, jaw).expand(count, -1, -1, -1)
+        return self.points(skin(self.basis, joint_transforms(rotations, self.joint_basis, self.parents), self.weights))
+
+
+def fit_landmarks(
+    head_model: HeadModel,
+    landmarks_image: Float[Tensor, "point 2"],
+    config: LandmarkFitConfig | None = None,
+) -> LandmarkFit:
+    """Fit the geometry of one face to its 2D landmarks.
+
+    `landmarks_image` are the 468 dense landmarks where the head model has them, else the 68 iBUG landmarks, in the
+    image frame of the crop. Minimises the robust (Huber) landmark distance plus Gaussian priors on shape, a sparse
+    non-negative prior on expression (coefficients in [0, 1]) and a prior on the jaw. The action jawOpen and the
+    gaze stay at zero: the jaw's own joint opens the mouth. Raises ValueError for a wrong number of landmarks.
+    """
+    config = config or LandmarkFitConfig()
+    head = _LandmarkHead(head_model)
+    if len(landmarks_image) != len(head.corners):
+        raise ValueError(f"{len(landmarks_image)} landmarks for a head with {len(head.corners)}")
+    # A camera of scale one and no shift: the head frame's plane, y up, in image units.
+    flat = torch.nn.functional.pad(landmarks_image.double(), (0, 1))
+    target = unproject(flat[None], torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64))[0, :, :2]
+    problem = _Problem(head, target, config)
+    state = problem.start()
+    cost, damping = problem.cost(state), 1e-3
+    for _ in range(config.iterations):
+        gradient, hessian = problem.normal_equations(state)
+        accepted = False
+        for _ in range(8):
+            candidate = problem.step(state, gradient, hessian, damping)
+            candidate_cost = problem.cost(candidate)
+            if candidate_cost < cost:
+                accepted = True
+                break
+            damping *= 6
+        if not accepted:
+            break
+        gain = (cost - candidate_cost) / cost
+        state, cost, damping = candidate, candidate_cost, max(damping / 6, 1e-9)
+        if gain < 1e-5:
+            break
+    return problem.result(head_model, state)
+
+
+@dataclass(frozen=True)
+class _State:
+    camera: Float[Tensor, "3"]  # log scale, x, y
+    pose: Float[Tensor, "3 3"]
+    jaw: Float[Tensor, "3"]
+    coefficients: Float[Tensor, " coefficient"]
+
+
+class _Problem:
+    """The weighted least squares problem of one face: y points up in here."""
+
+    def __init__(self, head: _LandmarkHead, target: Float[Tensor, "point 2"], config: LandmarkFitConfig) -> None:
+        self.head, self.target, self.config = head, target, config
+        self.deviation = config.noise * (target[:, 1].max() - target[:, 1].min())
+        outline = torch.tensor(DENSE_OUTLINE if head.dense else range(17))
+        self.outline: Bool[Tensor, " point"] = torch.zeros(len(target), dtype=torch.bool)
+        self.outline[outline] = True
+        self.along = self._directions(outline)
+        self.share = 1.0 / config.correlation if head.dense else 1.0
+        shape_count, expression_count = head.shape_count, len(head.expression_basis)
+        # Order of the unknowns: log scale, x, y; a rotation; the jaw's rotation; shape; expression.
+        huge = 1e6
+        self.lower = torch.full((9 + shape_count + expression_count,), -huge, dtype=torch.float64)
+        self.upper = -self.lower
+        self.lower[6], self.upper[6] = -0.05, 0.6
+        self.lower[9 : 9 + shape_count], self.upper[9 : 9 + shape_count] = -config.bound, config.bound
+        self.lower[9 + shape_count :] = 0
+        self.upper[9 + shape_count :] = head.free.double()
+        self.prior = torch.zeros_like(self.lower)
+        self.prior[6:9] = torch.tensor([1.0, 5.0, 5.0]).double().div(config.jaw_deviation).square()
+        self.prior[9 : 9 + shape_count] = 1
+        self.prior[9 + shape_count :] = config.expression_deviation**-2
+        self.slope = torch.zeros_like(self.lower)
+        self.slope[9 + shape_count :] = config.expression_sparsity / config.expression_deviation
+
+    def _directions(self, outline: Int[Tensor, " outline"]) -> Float[Tensor, "point 2"]:
+        """Unit vectors along the outline at its points, zero elsewhere."""
+        along = torch.zeros_like(self.target)
+        points = self.target[outline]
+        before, after = points.roll(1, 0), points.roll(-1, 0)
+        if not self.head.dense:
+            before[0], after[-1] = points[0], points[-1]
+        along[outline] = torch.nn.functional.normalize(after - before, dim=-1)
+        return along
+
+    def start(self) -> _State:
+        """Scaled-orthographic pose of the mean head: an affine camera, then the nearest rotation."""
+        zero = torch.zeros(len(self.head.basis), dtype=torch.float64)
+        jaw = torch.zeros(3, dtype=torch.float64)
+        points = self.head.posed(zero, torch.eye(3, dtype=torch.float64), jaw)
+        inner = ~self.outline
+        source, target = points[inner], self.target[inner]
+        affine = torch.linalg.lstsq(source - source.mean(0), target - target.mean(0)).solution.T
+        left, singular, right = torch.linalg.svd(affine, full_matrices=False)
+        rows = left @ right
+        rotation = torch.cat([rows, torch.linalg.cross(rows[0], rows[1])[None]])
+        scale = singular.mean()
+        posed = self.head.posed(zero, rotation, jaw)[inner].mean(0)
+        offset = target.mean(0) / scale - posed[:2]
+        return _State(torch.stack([scale.log(), *offset]), rotation, jaw, zero)
+
+    def project(self, state: _State, points: Float[Tensor, "point 3"]) -> Float[Tensor, "point 2"]:
+        return state.camera[0].exp() * (points[:, :2] + state.camera[1:])
+
+    def weights(self, state: _State) -> Float[Tensor, "point"]:
+        """Less for outline points on the far side of a turned head, where the network follows the silhouette."""
+        facing = state.pose[2, 0] * torch.sign(self.head.points(self.head.template[None])[0][:, 0])
+        hidden = self.outline & (facing < -0.25)
+        return torch.where(hidden, self.config.outline_hidden, 1.0).double() * self.share
+
+    def whitened(self, vectors: Float[Tensor, "... point 2"], weights: Float[Tensor, " point"]) -> Float[Tensor, "... point 2"]:
+        """Divide by the deviation; along the outline, count less."""
+        along = (vectors * self.along).sum(-1, keepdim=True) * self.along
+        return (vectors - (1 - self.config.outline_along) * along) * weights.sqrt()[:, None] / self.deviation
+
+    def cost(self, state: _State) -> float:
+        points = self.head.posed(state.coefficients, state.pose, state.jaw)
+        residual = self.whitened(self.project(state, points) - self.target, self.weights(state)).norm(dim=-1)
+        limit = 2.5 * self.share**0.5
+        huber = torch.where(residual < limit, residual**2, 2 * limit * residual - limit**2).sum()
+        unknowns = torch.cat([torch.zeros(6).double(), state.jaw, state.coefficients])
+        return float(huber + (self.prior * unknowns**2).sum() + 2 * (self.slope * unknowns).sum())
+
+    def normal_equations(self, state: _State) -> tuple[Tensor, Tensor]:
+        head = self.head
+        scale = state.camera[0].exp()
+        points = head.posed(state.coefficients, state.pose, state.jaw)
+
+        def turned(turn: Tensor) -> Tensor:
+            pose = axis_angle_to_matrix(turn[:3]) @ state.pose
+            return head.posed(state.coefficients, pose, state.jaw + turn[3:])
+
+        rotation = torch.func.jacfwd(turned)(torch.zeros(6, dtype=torch.float64)).permute(2, 0, 1)
+        image = self.project(state, points)
+        by_camera = torch.stack([image, torch.zeros_like(image), torch.zeros_like(image)])
+        by_camera[1, :, 0] = by_camera[2, :, 1] = scale
+        by_points = scale * torch.cat([rotation, head.linear(state.pose, state.jaw)])[..., :2]
+        weights = self.weights(state)
+        jacobian = self.whitened(torch.cat([by_camera, by_points]), weights)
+        residual = self.whitened(image - self.target, weights)
+        limit = 2.5 * self.share**0.5
+        robust = (limit / residual.norm(dim=-1).clamp_min(1e-12)).clamp_max(1.0)[:, None]
+        jacobian_flat, weighted = jacobian.flatten(1), (jacobian * robust).flatten(1)
+        unknowns = torch.cat([torch.zeros(6).double(), state.jaw, state.coefficients])
+        gradient = weighted @ residual.flatten() + self.prior * unknowns + self.slope
+        hessian = weighted @ jacobian_flat.T + torch.diag(self.prior)
+        return gradient, hessian
+
+    def step(self, state: _State, gradient: Tensor, hessian: Tensor, damping: float) -> _State:
+        """One damped step; unknowns at a bound that the step would leave stay where they are."""
+        unknowns = torch.cat([torch.zeros(6).double(), state.jaw, state.coefficients])
+        fixed = ((unknowns <= self.lower) & (gradient > 0)) | ((unknowns >= self.upper) & (gradient < 0))
+        free = (~fixed).nonzero()[:, 0]
+        part = hessian[free][:, free]
+        part = part + damping * torch.diag(part.diagonal())
+        change = torch.zeros_like(unknowns)
+        change[free] = -torch.linalg.solve(part, gradient[free])
+        moved = (unknowns + change).clamp(self.lower, self.upper)
+        pose = axis_angle_to_matrix(change[3:6]) @ state.pose
+        return _State(state.camera + change[:3], pose, moved[6:9], moved[9:])
+
+    def result(self, head_model: HeadModel, state: _State) -> LandmarkFit:
+        points = self.head.posed(state.coefficients, state.pose, state.jaw)
+        distance = (self.project(state, points) - self.target)[~self.outline].square().sum(-1).mean().sqrt()
+        neutral = head_model.neutral()
+        camera = torch.cat([state.camera[:1].exp(), state.camera[1:]])
+        parameters = neutral.replace(
+            shape=state.coefficients[None, : self.head.shape_count].float(),
+            expression=state.coefficients[None, self.head.shape_count :].float(),
+            pose=matrix_to_axis_angle(state.pose)[None].float(),
+            jaw=state.jaw[None].float(),
+            camera=camera[None].float(),
+        )
+        return LandmarkFit(parameters.to(head_model.template_vertices.device), float(distance))
