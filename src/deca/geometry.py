@@ -41,7 +41,9 @@ def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "
         -2,
     )
     pivot = torch.stack([trace, m00, m11, m22], -1).argmax(-1)
-    quaternion = torch.take_along_dim(candidates, pivot[..., None, None].expand(*pivot.shape, 1, 4), -2)[..., 0, :]
+    quaternion = torch.take_along_dim(candidates, pivot[..., None, None].expand(*pivot.shape, 1, 4), -2)[
+        ..., 0, :
+    ]
     quaternion = torch.nn.functional.normalize(quaternion, dim=-1)
     quaternion = torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
     vector = quaternion[..., 1:]
@@ -67,9 +69,10 @@ def vertex_normals(
 
     Triangles wind counter-clockwise seen from outside. A vertex without area gets a zero normal.
     """
-    corners = vertices[:, triangles]
-    cross = torch.linalg.cross(corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0])
+    # index_select is several times faster here than indexing with three columns at once.
+    first, second, third = (vertices.index_select(1, corner) for corner in triangles.unbind(1))
+    cross = torch.linalg.cross(second - first, third - first)
     normals = torch.zeros_like(vertices)
-    for corner in range(3):
-        normals = normals.index_add(1, triangles[:, corner], cross)
+    for corner in triangles.unbind(1):
+        normals = normals.index_add_(1, corner, cross)
     return torch.nn.functional.normalize(normals, dim=-1, eps=1e-12)
