@@ -1,0 +1,91 @@
+"""Tangent-space normal maps: the fine normals of a displaced surface, told relative to the coarse mesh."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import normalize
+
+
+def texture_tangents(
+    vertices: Float[Tensor, "batch vertex 3"],
+    normals: Float[Tensor, "batch vertex 3"],
+    triangles: Int[Tensor, "triangle 3"],
+    texture_vertices: Float[Tensor, "texture_vertex 2"],
+    texture_triangles: Int[Tensor, "triangle 3"],
+) -> Float[Tensor, "batch texture_vertex 4"]:
+    """Unit tangents along growing u at the texture vertices, and the handedness of the map there.
+
+    The bitangent, along growing v, is handedness * cross(normal, tangent) (glTF 2.0, section 3.7.2.1). A
+    tangent is the mean over the adjacent triangles, each weighted by its area in the map, made orthogonal
+    to the normal.
+    """
+    corners = vertices[:, triangles]
+    edge1, edge2 = corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0]
+    texture_corners = texture_vertices[texture_triangles]
+    u1, v1 = (texture_corners[:, 1] - texture_corners[:, 0]).unbind(-1)
+    u2, v2 = (texture_corners[:, 2] - texture_corners[:, 0]).unbind(-1)
+    sign = (u1 * v2 - u2 * v1).sign()
+    # The direction is (edge1 v2 - edge2 v1) / det; leaving |det| in it is the weight by area.
+    along_u = (edge1 * v2[:, None] - edge2 * v1[:, None]) * sign[:, None]
+    tangents = vertices.new_zeros(len(vertices), len(texture_vertices), 3)
+    handedness = vertices.new_zeros(len(texture_vertices))
+    texture_normals = torch.zeros_like(tangents)
+    for corner in range(3):
+        index = texture_triangles[:, corner]
+        tangents = tangents.index_add(1, index, along_u)
+        handedness = handedness.index_add(0, index, sign)
+        texture_normals[:, index] = normals[:, triangles[:, corner]]
+    tangents = tangents - (tangents * texture_normals).sum(-1, keepdim=True) * texture_normals
+    # Where the map is degenerate any direction in the surface will do, but it must be a direction.
+    lost = tangents.norm(dim=-1, keepdim=True) < 1e-12
+    tangents = normalize(torch.where(lost, _any_perpendicular(texture_normals), tangents), dim=-1, eps=1e-20)
+    handedness = torch.where(handedness < 0, -1.0, 1.0).to(tangents)
+    return torch.cat([tangents, handedness.expand(len(tangents), -1)[..., None]], -1)
+
+
+def to_tangent_space(
+    detail_normals: Float[Tensor, "batch 3 height width"],
+    normals: Float[Tensor, "batch 3 height width"],
+    tangents: Float[Tensor, "batch 4 height width"],
+) -> Float[Tensor, "batch 3 height width"]:
+    """Unit normals along (tangent, bitangent, normal) of the coarse mesh; (0, 0, 1) is straight up.
+
+    All maps are in UV and in one frame; `normals` and `tangents` are those of the coarse mesh, interpolated.
+    A texel without a normal (none of the mesh lies there) gets (0, 0, 1).
+    """
+    normal, tangent, bitangent = _frame(normals, tangents)
+    inside = torch.stack([(detail_normals * axis).sum(1) for axis in (tangent, bitangent, normal)], 1)
+    straight = torch.zeros_like(inside)
+    straight[:, 2] = 1
+    nowhere = inside.norm(dim=1, keepdim=True) < 1e-6
+    return normalize(torch.where(nowhere, straight, inside), dim=1)
+
+
+def from_tangent_space(
+    tangent_normals: Float[Tensor, "batch 3 height width"],
+    normals: Float[Tensor, "batch 3 height width"],
+    tangents: Float[Tensor, "batch 4 height width"],
+) -> Float[Tensor, "batch 3 height width"]:
+    """The inverse of `to_tangent_space`: unit normals in the frame of the coarse normals and tangents."""
+    normal, tangent, bitangent = _frame(normals, tangents)
+    x, y, z = tangent_normals.split(1, 1)
+    return normalize(x * tangent + y * bitangent + z * normal, dim=1)
+
+
+def _frame(
+    normals: Float[Tensor, "batch 3 height width"], tangents: Float[Tensor, "batch 4 height width"]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Interpolation shortens and skews the frame: make it orthonormal again."""
+    normal = normalize(normals, dim=1)
+    tangent = tangents[:, :3] - (tangents[:, :3] * normal).sum(1, keepdim=True) * normal
+    tangent = normalize(tangent, dim=1)
+    bitangent = torch.linalg.cross(normal, tangent, dim=1) * tangents[:, 3:].sign()
+    return normal, tangent, bitangent
+
+
+def _any_perpendicular(normals: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point 3"]:
+    """A direction perpendicular to each normal: away from the axis it is least along."""
+    axis = torch.nn.functional.one_hot(normals.abs().argmin(-1), 3).to(normals)
+    return axis - (axis * normals).sum(-1, keepdim=True) * normals

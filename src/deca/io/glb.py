@@ -1,0 +1,112 @@
+"""The binary glTF container: arrays and images in one buffer, and the JSON that describes them."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from deca.io.files import whole_file
+
+_COMPONENT = {
+    np.dtype(np.uint8): 5121,
+    np.dtype(np.uint16): 5123,
+    np.dtype(np.uint32): 5125,
+    np.dtype(np.float32): 5126,
+}
+_KIND = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
+VERTEX_DATA = 34962
+INDEX_DATA = 34963
+
+
+class GlbBuffer:
+    """Collects the accessors of one GLB; every method returns the index that the JSON refers to."""
+
+    def __init__(self) -> None:
+        self.views: list[dict] = []
+        self.accessors: list[dict] = []
+        self._data = bytearray()
+
+    def view(self, data: bytes, **properties: int) -> int:
+        """Append bytes as a buffer view, aligned to four bytes as every component type allows."""
+        self._data += b"\0" * (-len(self._data) % 4)
+        self.views.append({"buffer": 0, "byteOffset": len(self._data), "byteLength": len(data), **properties})
+        self._data += data
+        return len(self.views) - 1
+
+    def array(self, values: np.ndarray, **properties: int) -> int:
+        """Append an array (n,) or (n, channel) as a whole accessor; the view's `target` may be given."""
+        columns = values.reshape(len(values), -1)
+        return self._accessor(columns, {"bufferView": self.view(columns.tobytes(), **properties)})
+
+    def bounded_array(self, values: np.ndarray, **properties: int) -> int:
+        """Like `array`, with the smallest and largest values that glTF asks of positions."""
+        index = self.array(values, **properties)
+        self.accessors[index] |= _bounds(values)
+        return index
+
+    def sparse_array(self, values: np.ndarray, threshold: float) -> int:
+        """Append only the rows (n, channel) longer than `threshold`; readers take the others as zero."""
+        rows = np.flatnonzero(np.linalg.norm(values, axis=1) > threshold)
+        if not len(rows):
+            rows = np.zeros(1, np.intp)  # glTF has no empty sparse accessor: one row must be named
+            values = np.zeros_like(values)
+        indices = rows.astype(_index_type(len(values)))
+        kept = np.zeros_like(values)
+        kept[rows] = values[rows]
+        sparse = {
+            "count": len(rows),
+            "indices": {
+                "bufferView": self.view(indices.tobytes()),
+                "componentType": _COMPONENT[indices.dtype],
+            },
+            "values": {"bufferView": self.view(values[rows].tobytes())},
+        }
+        return self._accessor(values, {"sparse": sparse, **_bounds(kept)})
+
+    def indices(self, triangles: np.ndarray, vertex_count: int) -> int:
+        """Append triangles (n, 3) as the narrowest index type that holds every vertex."""
+        return self.array(triangles.reshape(-1).astype(_index_type(vertex_count)), target=INDEX_DATA)
+
+    def data(self) -> bytes:
+        """The whole buffer."""
+        return bytes(self._data)
+
+    def _accessor(self, values: np.ndarray, source: dict) -> int:
+        description = {
+            "componentType": _COMPONENT[values.dtype],
+            "count": len(values),
+            "type": _KIND[values.shape[1]],
+        }
+        self.accessors.append(description | source)
+        return len(self.accessors) - 1
+
+
+def write_container(path: str | Path, document: dict, buffer: GlbBuffer) -> None:
+    """Write the JSON document and its buffer as one GLB (glTF 2.0 specification, section 4)."""
+    data = buffer.data()
+    document = document | {
+        "buffers": [{"byteLength": len(data)}],
+        "bufferViews": buffer.views,
+        "accessors": buffer.accessors,
+    }
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+    chunks = _chunk(b"JSON", text, b" ") + _chunk(b"BIN\0", data, b"\0")
+    with whole_file(path) as temporary:
+        temporary.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
+
+
+def _chunk(kind: bytes, data: bytes, padding: bytes) -> bytes:
+    data += padding * (-len(data) % 4)
+    return struct.pack("<I4s", len(data), kind) + data
+
+
+def _bounds(values: np.ndarray) -> dict:
+    return {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
+
+
+def _index_type(count: int) -> type[np.uint16] | type[np.uint32]:
+    """The largest number of an index type is reserved by glTF, so a count that just fits does not."""
+    return np.uint16 if count <= 65535 else np.uint32

@@ -1,0 +1,306 @@
+"""A head as glTF 2.0: textured, skinned to its joints, one morph target for each of its expressions."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from PIL import Image
+from torch import Tensor
+
+from deca.geometry import axis_angle_to_matrix, vertex_normals
+from deca.head.data import HeadData
+from deca.head.model import HeadModel
+from deca.head.normal_map import texture_tangents
+from deca.head.skinning import joint_transforms
+from deca.io.glb import VERTEX_DATA, GlbBuffer, write_container
+from deca.parameters import Parameters
+
+POSE_CORRECTION = "poseCorrection"
+"""The morph target that carries what linear targets and skinning cannot say of one pose."""
+
+_VISIBLE = 1e-4  # metres: a correction below a tenth of a millimetre is not written
+_POSITION_THRESHOLD = 1e-5  # metres: a vertex that moves less does not move
+_NORMAL_THRESHOLD = 5e-3  # of a unit normal, 0.3 degrees: what 8-bit shading does not show
+_SKIN_ROUGHNESS = 0.6
+_EYE_ROUGHNESS = 0.15  # the film of tears
+_JPEG_QUALITY = 92
+
+
+def at_rest(parameters: Parameters) -> Parameters:
+    """The same person, neutral: expression, pose, neck, jaw and eyes at zero."""
+    still = ("expression", "pose", "neck", "jaw", "eyes")
+    return parameters.replace(**{name: torch.zeros_like(getattr(parameters, name)) for name in still})
+
+
+def write_glb(
+    path: str | Path,
+    head_model: HeadModel,
+    parameters: Parameters,
+    texture: UInt8[np.ndarray, "height width 3"],
+    normal_map: UInt8[np.ndarray, "normal_height normal_width 3"] | None = None,
+) -> None:
+    """Write one person as a GLB that opens in the pose and expression of `parameters` (a batch of one).
+
+    The bind pose is the person at rest, whatever the pose it opens in; `at_rest(parameters)` opens neutral.
+    Each expression becomes a morph target under its own name, holding the whole movement of the action at
+    one, the turning of its joint included. Metres, y up, the face along +z, as the head frame. The texture is
+    sRGB, row 0 at v = 1; the normal map is in tangent space, green along growing v (`deca.head.normal_map`).
+
+    Skinning and linear targets cannot express the pose correctives of a head, nor an action that turns a
+    joint part of its way. Where the pose it opens in needs more than 0.1 mm of that, one more target,
+    `poseCorrection`, holds the difference, so that the file shows the reconstruction.
+    """
+    if parameters.batch != 1:
+        raise ValueError(
+            f"write_glb: parameters hold {parameters.batch} faces, expected one; take parameters[index]"
+        )
+    with torch.no_grad():
+        parameters = parameters.to(head_model.template_vertices.device)
+        person = _person(head_model, parameters)
+        names = list(head_model.data.expression_names)
+        weights = parameters.expression[0].tolist()
+        targets = person.targets
+        correction = _pose_correction(head_model, parameters, person)
+        if correction.norm(dim=-1).max() > _VISIBLE:
+            targets = torch.cat([targets, correction[None]])
+            names.append(POSE_CORRECTION)
+            weights.append(1.0)
+        split = _split_at_seams(head_model.data)
+        buffer = GlbBuffer()
+        attributes = _attributes(buffer, head_model, person, split, tangents=normal_map is not None)
+        morphs = _morph_targets(buffer, head_model.triangles, person.vertices, targets, split)
+        primitives = [
+            {
+                "attributes": attributes,
+                "indices": buffer.indices(triangles, len(split.vertices)),
+                "material": material,
+                "targets": morphs,
+            }
+            for material, triangles in enumerate(_triangles_by_material(head_model.data, split))
+            if len(triangles)
+        ]
+        nodes, skin = _skeleton(buffer, head_model, parameters)
+    images = [_jpeg(texture)] if normal_map is None else [_jpeg(texture), _png(normal_map)]
+    data = head_model.data
+    document = {
+        "asset": {
+            "version": "2.0",
+            "generator": f"deca {version('deca')}",
+            "copyright": f"Head model {data.name} {data.version}: {data.licence}",
+            "extras": {
+                "unit": "metre",
+                "headModel": {
+                    "name": data.name,
+                    "version": data.version,
+                    "source": data.source,
+                    "licence": data.licence,
+                },
+            },
+        },
+        "scene": 0,
+        "scenes": [{"nodes": [0, 1]}],
+        "nodes": [{"name": "head", "mesh": 0, "skin": 0}, *nodes],
+        "skins": [skin],
+        "meshes": [
+            {"name": "head", "primitives": primitives, "weights": weights, "extras": {"targetNames": names}}
+        ],
+        "materials": _materials(has_normal_map=normal_map is not None)[: len(primitives)],
+        "textures": [{"source": source, "sampler": 0} for source in range(len(images))],
+        # Linear with mipmaps; clamped, for the map has an edge.
+        "samplers": [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}],
+        "images": [{"mimeType": kind, "bufferView": buffer.view(encoded)} for kind, encoded in images],
+    }
+    write_container(path, document, buffer)
+
+
+@dataclass(frozen=True)
+class _Person:
+    """One person at rest, and the displacement of each expression at one; metres."""
+
+    vertices: Float[Tensor, "vertex 3"]
+    joints: Float[Tensor, "joint 3"]
+    targets: Float[Tensor, "expression vertex 3"]
+
+
+@dataclass(frozen=True)
+class _Split:
+    """The mesh with every vertex doubled where the texture has a seam: what each new vertex was."""
+
+    vertices: Int[np.ndarray, " corner"]
+    texture_vertices: Int[np.ndarray, " corner"]
+    triangles: Int[np.ndarray, "triangle 3"]
+
+
+def _person(head_model: HeadModel, parameters: Parameters) -> _Person:
+    rest = at_rest(parameters)
+    vertices = head_model(rest).vertices[0]
+    count = rest.expression.shape[1]
+    each = rest.map(lambda tensor: tensor.expand(count, *tensor.shape[1:]))
+    each = each.replace(expression=torch.eye(count, dtype=vertices.dtype, device=vertices.device))
+    return _Person(vertices, head_model.rest_joints(rest)[0], head_model(each).vertices - vertices)
+
+
+def _joint_pose(head_model: HeadModel, parameters: Parameters) -> Float[Tensor, "batch joint 3"]:
+    """The joints' own turning, axis-angle: without what the expressions add, which the morph targets hold."""
+    return head_model.joint_rotations(parameters.replace(expression=torch.zeros_like(parameters.expression)))
+
+
+def _pose_correction(
+    head_model: HeadModel, parameters: Parameters, person: _Person
+) -> Float[Tensor, "vertex 3"]:
+    """What has to be added to the rest vertices so that targets and skinning give the posed head, metres."""
+    rotations = axis_angle_to_matrix(_joint_pose(head_model, parameters))
+    joints = head_model.rest_joints(parameters)
+    transforms = joint_transforms(rotations, joints, head_model.data.joint_parents.tolist())[0]
+    blended = (_four_weights(head_model.skinning_weights) @ transforms.flatten(1)).unflatten(-1, (3, 4))
+    posed = head_model(parameters).vertices[0] - blended[..., 3]
+    wanted = torch.linalg.solve(blended[..., :3], posed[..., None])[..., 0]
+    return wanted - person.vertices - torch.einsum("e,evc->vc", parameters.expression[0], person.targets)
+
+
+def _four_weights(weights: Float[Tensor, "vertex joint"]) -> Float[Tensor, "vertex joint"]:
+    """The four largest skinning weights of each vertex, summing to one: glTF's first set holds no more."""
+    if weights.shape[1] > 4:
+        weights = weights * (weights.argsort(dim=1, descending=True).argsort(dim=1) < 4)
+    return weights / weights.sum(1, keepdim=True)
+
+
+def _split_at_seams(data: HeadData) -> _Split:
+    key = data.triangles * len(data.texture_vertices) + data.texture_triangles
+    unique, triangles = np.unique(key, return_inverse=True)
+    vertices, texture_vertices = np.divmod(unique, len(data.texture_vertices))
+    return _Split(vertices, texture_vertices, triangles.reshape(-1, 3))
+
+
+def _attributes(
+    buffer: GlbBuffer, head_model: HeadModel, person: _Person, split: _Split, tangents: bool
+) -> dict[str, int]:
+    normals = vertex_normals(person.vertices[None], head_model.triangles)
+    texture_vertices = head_model.data.texture_vertices[split.texture_vertices]
+    weights = _four_weights(head_model.skinning_weights)[split.vertices]
+    order = weights.argsort(dim=1, descending=True, stable=True)[:, :4]
+    strongest = torch.take_along_dim(weights, order, 1)
+    pad = 4 - order.shape[1]
+    strongest = torch.nn.functional.pad(strongest, (0, pad))
+    order = torch.nn.functional.pad(order, (0, pad)).where(strongest > 0, 0)
+    attributes = {
+        "POSITION": buffer.bounded_array(_array(person.vertices[split.vertices]), target=VERTEX_DATA),
+        "NORMAL": buffer.array(_array(normals[0, split.vertices]), target=VERTEX_DATA),
+        "TEXCOORD_0": buffer.array(
+            np.ascontiguousarray(texture_vertices * [1, -1] + [0, 1], np.float32), target=VERTEX_DATA
+        ),
+        "JOINTS_0": buffer.array(order.cpu().numpy().astype(np.uint8), target=VERTEX_DATA),
+        "WEIGHTS_0": buffer.array(_array(strongest), target=VERTEX_DATA),
+    }
+    if tangents:
+        along_u = texture_tangents(
+            person.vertices[None],
+            normals,
+            head_model.triangles,
+            head_model.texture_vertices,
+            head_model.texture_triangles,
+        )
+        attributes["TANGENT"] = buffer.array(_array(along_u[0, split.texture_vertices]), target=VERTEX_DATA)
+    return attributes
+
+
+def _morph_targets(
+    buffer: GlbBuffer,
+    triangles: Int[Tensor, "triangle 3"],
+    vertices: Float[Tensor, "vertex 3"],
+    targets: Float[Tensor, "target vertex 3"],
+    split: _Split,
+) -> list[dict[str, int]]:
+    normals = vertex_normals(vertices[None], triangles)
+    bent = vertex_normals(vertices + targets, triangles) - normals
+    return [
+        {
+            "POSITION": buffer.sparse_array(_array(moved[split.vertices]), _POSITION_THRESHOLD),
+            "NORMAL": buffer.sparse_array(_array(turned[split.vertices]), _NORMAL_THRESHOLD),
+        }
+        for moved, turned in zip(targets, bent, strict=True)
+    ]
+
+
+def _triangles_by_material(data: HeadData, split: _Split) -> list[Int[np.ndarray, "triangle 3"]]:
+    """Skin, then eyeballs: the triangles that turn wholly with an eye joint."""
+    eyes = [joint for joint, name in enumerate(data.joint_names) if name in ("left_eye", "right_eye")]
+    eyeball = (data.skinning_weights[:, eyes].sum(1) > 0.5)[data.triangles].all(1)
+    return [split.triangles[~eyeball], split.triangles[eyeball]]
+
+
+def _skeleton(buffer: GlbBuffer, head_model: HeadModel, parameters: Parameters) -> tuple[list[dict], dict]:
+    """The joints as nodes 1, 2, ... in their pose, and the skin that binds the person at rest to them."""
+    data = head_model.data
+    rotations = _joint_pose(head_model, parameters)[0]
+    matrices = axis_angle_to_matrix(rotations)
+    bind = head_model.rest_joints(at_rest(parameters))[0]
+    joints = head_model.rest_joints(parameters)[0]
+    nodes = []
+    for joint, parent in enumerate(data.joint_parents.tolist()):
+        # The joint turns about where the expression has moved it, while the bind pose stays at rest.
+        translation = joints[joint] + matrices[joint] @ (bind[joint] - joints[joint])
+        if parent >= 0:
+            translation = translation - bind[parent]
+        children = [1 + child for child in np.flatnonzero(data.joint_parents == joint).tolist()]
+        nodes.append(
+            {
+                "name": data.joint_names[joint],
+                "translation": translation.tolist(),
+                "rotation": _quaternion(rotations[joint]),
+                **({"children": children} if children else {}),
+            }
+        )
+    inverse_bind = np.tile(np.eye(4, dtype=np.float32), (len(nodes), 1, 1))
+    inverse_bind[:, 3, :3] = -_array(bind)  # column-major: the last column is stored as the last row
+    skin = {
+        "joints": [1 + joint for joint in range(len(nodes))],
+        "skeleton": 1,
+        "inverseBindMatrices": buffer.array(inverse_bind),
+    }
+    return nodes, skin
+
+
+def _quaternion(axis_angle: Float[Tensor, " 3"]) -> list[float]:
+    """x, y, z, w of a rotation."""
+    angle = axis_angle.norm()
+    vector = axis_angle * torch.sinc(angle / (2 * torch.pi)) / 2
+    return [*vector.tolist(), float(torch.cos(angle / 2))]
+
+
+def _materials(has_normal_map: bool) -> list[dict]:
+    bumps = {"normalTexture": {"index": 1}} if has_normal_map else {}
+    return [
+        {
+            "name": name,
+            "pbrMetallicRoughness": {
+                "baseColorTexture": {"index": 0},
+                "metallicFactor": 0.0,
+                "roughnessFactor": roughness,
+            },
+            **bumps,
+        }
+        for name, roughness in (("skin", _SKIN_ROUGHNESS), ("eyes", _EYE_ROUGHNESS))
+    ]
+
+
+def _jpeg(image: UInt8[np.ndarray, "height width 3"]) -> tuple[str, bytes]:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return "image/jpeg", stream.getvalue()
+
+
+def _png(image: UInt8[np.ndarray, "height width 3"]) -> tuple[str, bytes]:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return "image/png", stream.getvalue()
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(tensor.cpu().numpy(), np.float32)

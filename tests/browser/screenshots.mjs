@@ -1,0 +1,68 @@
+// node screenshots.mjs HEAD.glb OUT_DIR VIEWS.json: one PNG of the head for each named view, through three.js in Chromium.
+//
+// VIEWS.json is {name: {morphs: {...}, azimuth: degrees, ...}}, the arguments of show() in page.mjs. Prints, as JSON, what
+// the page found in the file and every complaint of its console. The browser is $CHROMIUM or the system's.
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { extname, join, normalize } from "node:path";
+import { chromium } from "playwright-core";
+
+const [glb, out, viewFile] = process.argv.slice(2);
+const views = JSON.parse(await readFile(viewFile, "utf8"));
+const here = import.meta.dirname;
+const types = { ".html": "text/html", ".mjs": "text/javascript", ".js": "text/javascript", ".glb": "model/gltf-binary" };
+
+const server = createServer(async (request, response) => {
+  const path = normalize(new URL(request.url, "http://localhost").pathname);
+  try {
+    const body = await readFile(path === "/head.glb" ? glb : join(here, path));
+    response.writeHead(200, { "Content-Type": types[extname(path)] ?? "application/octet-stream" }).end(body);
+  } catch {
+    response.writeHead(404).end();
+  }
+});
+await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+
+const profile = await mkdtemp(join(tmpdir(), "deca-chromium-"));
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--use-gl=angle",
+  "--use-angle=swiftshader",
+  "--enable-unsafe-swiftshader",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const browser = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  headless: true,
+  args: flags,
+  viewport: { width: 512, height: 512 },
+});
+try {
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("requestfailed", (request) => complaints.push(`failed: ${request.url()}`));
+  await page.goto(`http://127.0.0.1:${server.address().port}/page.html`);
+  try {
+    await page.waitForFunction(() => window.head, null, { timeout: 60_000 });
+  } catch (error) {
+    throw new Error(`the page did not load the head: ${complaints.join("; ") || error}`);
+  }
+  for (const [name, view] of Object.entries(views)) {
+    await page.evaluate((view) => window.head.show(view), view);
+    await page.screenshot({ path: join(out, `${name}.png`) });
+  }
+  const { morphs, joints, materials } = await page.evaluate(() => ({ ...window.head, show: null }));
+  console.log(JSON.stringify({ morphs, joints, materials, complaints }));
+} finally {
+  await browser.close();
+  server.close();
+  await rm(profile, { recursive: true, force: true });
+}
