@@ -69,10 +69,11 @@ def vertex_normals(
 
     Triangles wind counter-clockwise seen from outside. A vertex without area gets a zero normal.
     """
-    # index_select is several times faster here than indexing with three columns at once.
-    first, second, third = (vertices.index_select(1, corner) for corner in triangles.unbind(1))
+    # Vertex first and index_select for each corner: several times faster than indexing with three columns at once.
+    points = vertices.transpose(0, 1).contiguous()
+    first, second, third = (points.index_select(0, corner) for corner in triangles.unbind(1))
     cross = torch.linalg.cross(second - first, third - first)
-    normals = torch.zeros_like(vertices)
+    normals = torch.zeros_like(points)
     for corner in triangles.unbind(1):
-        normals = normals.index_add_(1, corner, cross)
-    return torch.nn.functional.normalize(normals, dim=-1, eps=1e-12)
+        normals = normals.index_add_(0, corner, cross)
+    return torch.nn.functional.normalize(normals, dim=-1, eps=1e-12).transpose(0, 1)

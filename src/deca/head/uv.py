@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy import ndimage
 from torch import Tensor, nn
 
@@ -23,7 +23,6 @@ class UVLayout(nn.Module):
     texel: Tensor
     corners: Tensor
     barycentrics: Tensor
-    texture_corners: Tensor
     nearest: Tensor
     region_triangles: Tensor
 
@@ -44,7 +43,6 @@ class UVLayout(nn.Module):
             ("texel", covered.pixel),
             ("corners", triangles[covered.triangle]),
             ("barycentrics", covered.barycentrics),
-            ("texture_corners", uv[torch.from_numpy(data.texture_triangles)]),
             ("nearest", torch.from_numpy(rows.astype(np.int64) * size + columns).flatten()),
         ):
             self.register_buffer(name, tensor, persistent=False)
@@ -93,7 +91,7 @@ class UVLayout(nn.Module):
 
         Bilinear sampling near an island's border then does not mix in what lies beside it.
         """
-        return values.flatten(2).index_select(2, self.nearest).view_as(values)
+        return values.flatten(2).gather(2, self.nearest.expand(*values.shape[:2], -1)).view_as(values)
 
 
 def sample_map(

@@ -33,11 +33,12 @@ class Fragments:
         """Vertex values at the covered pixels."""
         return weighted_corners(values.flatten(0, 1), self.corners, self.barycentrics)
 
-    def interpolate_corners(
-        self, values: Float[Tensor, "triangle 3 channel"]
-    ) -> Float[Tensor, "pixel channel"]:
-        """Values that each triangle has at its own corners, such as UV, at the covered pixels."""
-        return (values.index_select(0, self.triangle) * self.barycentrics[..., None]).sum(1)
+    def interpolate_texture(
+        self, texture_vertices: Float[Tensor, "texture_vertex 2"], texture_triangles: Int[Tensor, "triangle 3"]
+    ) -> Float[Tensor, "pixel 2"]:
+        """(u, v) at the covered pixels, of a layout that all faces share."""
+        corners = texture_triangles.index_select(0, self.triangle)
+        return weighted_corners(texture_vertices, corners, self.barycentrics)
 
     def image(
         self, values: Float[Tensor, "pixel channel"], background: float = 0.0

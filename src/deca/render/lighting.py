@@ -20,15 +20,13 @@ FACTORS = (
 )
 
 
-def harmonics(normals: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 9"]:
+def harmonics(normals: Float[Tensor, "*batch 3"]) -> Float[Tensor, "9 *batch"]:
     """The nine basis functions 1, x, y, z, xy, xz, yz, x^2 - y^2, 3 z^2 - 1 of unit normals, with their factors."""
-    x, y, z = normals.unbind(-1)
+    x, y, z = normals.movedim(-1, 0).contiguous()
     terms = [torch.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1]
-    return torch.stack([factor * term for factor, term in zip(FACTORS, terms, strict=True)], -1)
+    return torch.stack([factor * term for factor, term in zip(FACTORS, terms, strict=True)])
 
 
-def shade(
-    normals: Float[Tensor, "*batch point 3"], lighting: Float[Tensor, "*batch 9 3"]
-) -> Float[Tensor, "*batch point 3"]:
+def shade(normals: Float[Tensor, "point 3"], lighting: Float[Tensor, "9 3"]) -> Float[Tensor, "point 3"]:
     """RGB shading of unit normals in the posed head frame: what the albedo is multiplied by. Not clamped."""
-    return harmonics(normals) @ lighting
+    return harmonics(normals).mT @ lighting

@@ -34,13 +34,13 @@ class SurfaceModel(nn.Module):
     """Rasterises the heads of one topology."""
 
     triangles: Tensor
-    texture_corners: Tensor
+    texture_vertices: Tensor
+    texture_triangles: Tensor
 
     def __init__(self, data: HeadData) -> None:
         super().__init__()
-        texture_corners = torch.from_numpy(data.texture_vertices[data.texture_triangles])
-        self.register_buffer("triangles", torch.from_numpy(data.triangles), persistent=False)
-        self.register_buffer("texture_corners", texture_corners, persistent=False)
+        for name in ("triangles", "texture_vertices", "texture_triangles"):
+            self.register_buffer(name, torch.from_numpy(getattr(data, name)), persistent=False)
 
     def forward(
         self,
@@ -53,5 +53,5 @@ class SurfaceModel(nn.Module):
         covered = fragments(vertices_image, self.triangles, height, width)
         normals = vertex_normals(vertices, self.triangles)
         found = covered.interpolate(torch.cat([normals, vertices_image[..., 2:]], -1))
-        uv = covered.interpolate_corners(self.texture_corners)
+        uv = covered.interpolate_texture(self.texture_vertices, self.texture_triangles)
         return Surface(covered, found[:, :3], found[:, 3:], uv)
