@@ -1,4 +1,4 @@
-"""Landmarks on the surface of posed heads: iBUG 68 with a sliding contour, the fixed 68, and the dense 468."""
+"""Landmarks on posed heads: iBUG 68 with a sliding contour, the fixed 68, and the dense 468."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class HeadLandmarks(nn.Module):
             self.register_buffer(f"{name}weights", weights, persistent=False)
 
     def forward(self, head: Head) -> Float[Tensor, "batch 68 3"]:
-        """The 68 iBUG points in the head frame: 17 of the contour seen at each head's yaw, then 51 inner ones."""
+        """The 68 iBUG points, metres: 17 of the contour as seen at each head's yaw, then 51 inner ones."""
         rows = contour_rows(self.yaw_degrees(head))
         corners, weights = self.contour_corners[rows], self.contour_weights[rows]
         picked = torch.take_along_dim(head.vertices[:, :, None], corners.flatten(1)[:, :, None, None], 1)
@@ -64,6 +64,6 @@ class HeadLandmarks(nn.Module):
 
 
 def contour_rows(yaw_degrees: Float[Tensor, " batch"]) -> Int[Tensor, " batch"]:
-    """Rows of the contour table: 0..39 for 0..39 degrees, 40..78 for -1..-39, rounded half to even, clipped."""
+    """Rows of the contour table: 0..39 for 0..39 degrees, 40..78 for -1..-39, half to even, clipped."""
     yaw = yaw_degrees.detach().clamp(-_LARGEST_YAW, _LARGEST_YAW).round().long()
     return torch.where(yaw >= 0, yaw, _LARGEST_YAW - yaw)

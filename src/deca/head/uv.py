@@ -36,14 +36,15 @@ class UVLayout(nn.Module):
         if not len(covered.pixel):
             raise ValueError(f"head {data.name!r}: no triangle covers a texel of a {size} x {size} map")
         missing = (covered.triangle_ids[0] < 0).numpy()
-        rows, columns = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+        nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+        rows, columns = np.asarray(nearest).astype(np.int64)
         triangles = torch.from_numpy(data.triangles)
         for name, tensor in (
             ("triangle_ids", covered.triangle_ids[0]),
             ("texel", covered.pixel),
             ("corners", triangles[covered.triangle]),
             ("barycentrics", covered.barycentrics),
-            ("nearest", torch.from_numpy(rows.astype(np.int64) * size + columns).flatten()),
+            ("nearest", torch.from_numpy(rows * size + columns).flatten()),
         ):
             self.register_buffer(name, tensor, persistent=False)
         self.register_buffer("region_triangles", torch.from_numpy(data.region_triangles), persistent=False)

@@ -1,4 +1,4 @@
-"""The rasteriser on CUDA, in Triton: one small program for each triangle, one atomic minimum for each pixel."""
+"""The rasteriser on CUDA, in Triton: a small program for each triangle, an atomic minimum a pixel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def rasterise(
     records = torch.cat([setup.box, setup.edges, setup.edge_steps.flatten(2), setup.depth], -1).contiguous()
     keys = torch.full((batch, height, width), EMPTY, dtype=torch.int64, device=vertices_image.device)
     if batch * count:
-        _draw[(batch * count,)](
+        _draw[(batch * count,)](  # pyright: ignore[reportIndexIssue]
             records,
             keys,
             count,

@@ -1,4 +1,4 @@
-"""Fragments: the covered pixels of a batch and their barycentrics, the half of a renderer before the shading."""
+"""Fragments: the covered pixels of a batch and their barycentrics, the half before the shading."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _LEAST_AREA = 1e-6
 class Fragments:
     """The covered pixels of a batch of images, each with its triangle and differentiable barycentrics.
 
-    `triangle_ids` is the picture of ids, -1 where nothing is. `pixel` counts through (batch, height, width), so it is
-    sorted by face; `corners` counts through (batch, vertex).
+    `triangle_ids` is the picture of ids, -1 where nothing is. `pixel` counts through (batch, height, width),
+    so it is sorted by face; `corners` counts through (batch, vertex).
     """
 
     triangle_ids: Int[Tensor, "batch height width"]
@@ -34,7 +34,9 @@ class Fragments:
         return weighted_corners(values.flatten(0, 1), self.corners, self.barycentrics)
 
     def interpolate_texture(
-        self, texture_vertices: Float[Tensor, "texture_vertex 2"], texture_triangles: Int[Tensor, "triangle 3"]
+        self,
+        texture_vertices: Float[Tensor, "texture_vertex 2"],
+        texture_triangles: Int[Tensor, "triangle 3"],
     ) -> Float[Tensor, "pixel 2"]:
         """(u, v) at the covered pixels, of a layout that all faces share."""
         corners = texture_triangles.index_select(0, self.triangle)

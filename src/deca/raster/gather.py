@@ -22,7 +22,7 @@ def weighted_corners(
 
 
 class _WeightedCorners(torch.autograd.Function):
-    """`embedding_bag` forward, which fuses the three steps; its own backward sorts, so the adjoint is by hand."""
+    """`embedding_bag` forward fuses the three steps; its own backward sorts, so the adjoint is by hand."""
 
     @staticmethod
     def forward(ctx, values: Tensor, corners: Tensor, weights: Tensor) -> Tensor:  # pyright: ignore

@@ -19,8 +19,8 @@ def rasterise(
 ) -> Int[Tensor, "batch {height} {width}"]:
     """Ids of the nearest triangles at the pixel centres, -1 where there is none.
 
-    Image frame: x right, y down, [-1, 1] over the image, smaller z nearer; back faces are drawn. The result is the same
-    on every device, to the last pixel. No gradient runs through it: see `deca.raster.fragments`.
+    Image frame: x right, y down, [-1, 1] over the image, smaller z nearer; back faces are drawn. The result
+    is the same on every device, to the last pixel. No gradient runs through it: see `deca.raster.fragments`.
     """
     if len(triangles) >= 1 << ID_BITS:
         raise ValueError(f"{len(triangles)} triangles are too many to draw: at most {(1 << ID_BITS) - 1}")

@@ -1,9 +1,10 @@
 """The integers that every rasteriser walks, so that all of them agree bit for bit.
 
-Corners are rounded to 2^-14 of a pixel, depths to 2^-32; from there on coverage and depth are integer arithmetic, which
-no compiler may reorder or fuse. A pixel belongs to a triangle when its centre lies inside or on an edge; the smallest
-depth wins, and the lowest triangle id among equals. Depth and id share one 64-bit key, so the winner is a minimum and
-does not depend on the order of the triangles (Pineda 1988 for the edge functions).
+Corners are rounded to 2^-14 of a pixel, depths to 2^-32; from there on coverage and depth are integer
+arithmetic, which no compiler may reorder or fuse. A pixel belongs to a triangle when its centre lies inside
+or on an edge (edge functions: Pineda 1988); the smallest depth wins, and the lowest triangle id among equals.
+Depth and id share one 64-bit key, so the winner is a minimum and does not depend on the order in which
+triangles are drawn.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ BASE_LIMIT = 2.0**60
 class Setup:
     """What a triangle needs to be walked: its box of pixels, three edge functions, and its plane of depth.
 
-    `box` holds the first and last column and row (left, top, right, bottom), empty where right < left. A row of
-    `edges` is the edge functions' value at the box's first pixel centre, `edge_steps` what they gain a column to the
-    right and a row down; all three are >= 0 inside. `depth` likewise is (value, per column, per row, nearest,
-    furthest): the plane's value is kept between the last two.
+    `box` holds the first and last column and row (left, top, right, bottom), empty where right < left.
+    `edges` are the edge functions at the box's first pixel centre, `edge_steps` what they gain a column to
+    the right and a row down; all three are >= 0 inside. `depth` likewise is (value, per column, per row,
+    nearest, furthest): the plane's value is kept between the last two.
     """
 
     box: Int[Tensor, "batch triangle 4"]
@@ -49,8 +50,8 @@ def triangle_setup(
 ) -> Setup:
     """Setup of every triangle of every face; image frame, [-1, 1] over height x width.
 
-    A triangle that is seen exactly edge on, has a corner that is not finite, or one further out than 32,768 pixels is
-    not drawn. Depths beyond +-128 are drawn at 128.
+    A triangle that is seen exactly edge on, has a corner that is not finite, or one further out than 32,768
+    pixels is not drawn. Depths beyond +-128 are drawn at 128.
     """
     one = 1 << SUBPIXEL_BITS
     wide = vertices_image.detach().double()

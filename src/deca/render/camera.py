@@ -1,4 +1,4 @@
-"""The camera: from the head frame to the crop, to pixels and to the photo; the only place where an axis flips."""
+"""The camera: from the head frame to crop, pixels and photo; the only place where an axis flips."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def project(
 ) -> Float[Tensor, "batch point 3"]:
     """Weak perspective of head-frame points in metres to the image frame of the crop (DECA, section 3).
 
-    `camera` is (scale, x, y). The result has x to the right and y down in [-1, 1] over the crop; z is depth, in the
-    same unit, and smaller is nearer.
+    `camera` is (scale, x, y). The result has x to the right and y down in [-1, 1] over the crop; z is depth,
+    in the same unit, and smaller is nearer.
     """
     scale, shift = camera[:, None, :1], camera[:, None, 1:]
     x, y = (scale * (points[..., :2] + shift)).unbind(-1)
@@ -65,6 +65,6 @@ def to_photo_frame(
     photo_height: int,
     photo_width: int,
 ) -> Float[Tensor, "batch vertex 3"]:
-    """The image frame of the photo, [-1, 1] over all of it, of points in the crop's; depth is left as it is."""
+    """Points of the crop's image frame in that of the photo, [-1, 1] over all of it; depth is kept."""
     pixels = crop_to_photo(vertices_image, T_photo_crop, crop_size)
     return torch.cat([pixels_to_image(pixels, photo_height, photo_width), vertices_image[..., 2:]], -1)

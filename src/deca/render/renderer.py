@@ -1,4 +1,4 @@
-"""Pictures of heads: lit by spherical harmonics with the coarse or the detailed surface, and as clay."""
+"""Images of heads: colours at the covered pixels, laid out as images or as smooth pictures."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from deca.render.surface import Surface
 class Rendering:
     """Images of a batch of heads, zero where no head is.
 
-    `alpha` is 1 where a head is; `depth` is the image frame's z, smaller nearer; `normals` are in the head frame; `uv`
-    is (u, v); `triangle_ids` is -1 where no head is.
+    `alpha` is 1 where a head is; `depth` is the image frame's z, smaller nearer; `normals` are in the head
+    frame; `uv` is (u, v); `triangle_ids` is -1 where no head is.
     """
 
     image: Float[Tensor, "batch 3 height width"]
@@ -27,20 +27,13 @@ class Rendering:
     uv: Float[Tensor, "batch 2 height width"]
     triangle_ids: Int[Tensor, "batch height width"]
 
-    def over(
-        self, background: Float[Tensor, "*#batch 3 #height #width"]
-    ) -> Float[Tensor, "batch 3 height width"]:
-        """The image laid over a background."""
-        return self.image + (1 - self.alpha) * background
-
 
 def render_lit(
     surface: Surface, albedo_uv: Float[Tensor, "batch 3 size size"], lighting: Float[Tensor, "batch 9 3"]
 ) -> Rendering:
     """The coarse image: albedo times light on the surface's own normals (DECA, equation 4)."""
-    return rendering(
-        surface, lit_colours(surface, surface.sample(albedo_uv), surface.normals, lighting), surface.normals
-    )
+    colours = surface.sample(albedo_uv) * shading(surface, surface.normals, lighting)
+    return rendering(surface, colours, surface.normals)
 
 
 def render_detailed(
@@ -49,10 +42,10 @@ def render_detailed(
     normals_uv: Float[Tensor, "batch 3 size size"],
     lighting: Float[Tensor, "batch 9 3"],
 ) -> Rendering:
-    """The detailed image: as `render_lit`, with normals from a UV map (filled beside the islands)."""
-    found = surface.sample(torch.cat([albedo_uv, normals_uv], 1))
-    normals = torch.nn.functional.normalize(found[:, 3:], dim=-1)
-    return rendering(surface, lit_colours(surface, found[:, :3], normals, lighting), normals)
+    """The detailed image: as `render_lit`, with the normals of a filled UV map (DECA, equation 9)."""
+    albedo, normals = surface.sample(torch.cat([albedo_uv, normals_uv], 1)).split(3, 1)
+    normals = torch.nn.functional.normalize(normals, dim=-1)
+    return rendering(surface, albedo * shading(surface, normals, lighting), normals)
 
 
 def render_texture(surface: Surface, texture_uv: Float[Tensor, "batch 3 size size"]) -> Rendering:
@@ -60,15 +53,12 @@ def render_texture(surface: Surface, texture_uv: Float[Tensor, "batch 3 size siz
     return rendering(surface, surface.sample(texture_uv), surface.normals)
 
 
-def lit_colours(
-    surface: Surface,
-    albedo: Float[Tensor, "pixel 3"],
-    normals: Float[Tensor, "pixel 3"],
-    lighting: Float[Tensor, "batch 9 3"],
+def shading(
+    surface: Surface, normals: Float[Tensor, "pixel 3"], lighting: Float[Tensor, "batch 9 3"]
 ) -> Float[Tensor, "pixel 3"]:
-    """Albedo times shading at the covered pixels, each face under its own light."""
+    """What the albedo is multiplied by at the covered pixels, each face under its own light."""
     faces = zip(normals.split(surface.fragments.counts), lighting, strict=True)
-    return albedo * torch.cat([shade(face, light) for face, light in faces])
+    return torch.cat([shade(face, light) for face, light in faces])
 
 
 def rendering(
@@ -80,3 +70,21 @@ def rendering(
     image, depth, normal_image, uv = covered.image(layers).split([3, 1, 3, 2], 1)
     alpha = (covered.triangle_ids >= 0)[:, None].to(image.dtype)
     return Rendering(image, alpha, depth, normal_image, uv, covered.triangle_ids)
+
+
+def picture(
+    surface: Surface, colours: Float[Tensor, "pixel 3"], factor: int
+) -> Float[Tensor, "batch 4 height width"]:
+    """RGBA, smooth at the edges: colours averaged over factor x factor pixels, premultiplied by alpha.
+
+    The surface is to be rasterised at `factor` times the picture's height and width.
+    """
+    rgba = torch.cat([colours, torch.ones_like(colours[:, :1])], -1)
+    return torch.nn.functional.avg_pool2d(surface.fragments.image(rgba), factor)
+
+
+def over(
+    picture: Float[Tensor, "batch 4 height width"], background: Float[Tensor, "#batch 3 #height #width"]
+) -> Float[Tensor, "batch 3 height width"]:
+    """A picture laid over a background."""
+    return picture[:, :3] + (1 - picture[:, 3:]) * background

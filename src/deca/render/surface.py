@@ -16,8 +16,11 @@ from deca.raster.fragments import Fragments, fragments
 
 @dataclass(frozen=True)
 class Surface:
-    """Covered pixels of a batch of images, with normals in the head frame (interpolated, so just short of unit
-    length), depth in the image frame (smaller is nearer) and UV."""
+    """The covered pixels of a batch of images.
+
+    Normals are in the head frame, interpolated and therefore just short of unit length; depth is the image
+    frame's, smaller nearer; uv is (u, v).
+    """
 
     fragments: Fragments
     normals: Float[Tensor, "pixel 3"]
