@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pygltflib import GLTF2, Accessor
 from scipy.spatial.transform import Rotation
 
@@ -55,6 +57,9 @@ class Glb:
             new = np.frombuffer(self._bytes(sparse.values.bufferView), dtype, sparse.count * columns)
             values[rows] = new.reshape(sparse.count, columns)
         return values
+
+    def images(self) -> list[np.ndarray]:
+        return [np.asarray(Image.open(io.BytesIO(self._bytes(i.bufferView)))) for i in self.gltf.images]
 
     def attribute(self, name: str) -> np.ndarray:
         return self.array(getattr(self.mesh.primitives[0].attributes, name))
@@ -217,6 +222,15 @@ def test_triangles_keep_their_corners(model: HeadModel, tmp_path: Path) -> None:
     glb = write(tmp_path / "head.glb", model, person(model))
     corners = split_pairs(model.data)[glb.triangles()]
     np.testing.assert_array_equal(corners, np.stack([model.data.triangles, model.data.texture_triangles], -1))
+
+
+def test_the_pictures_inside_are_the_maps(model: HeadModel, tmp_path: Path) -> None:
+    ramp = np.broadcast_to(np.arange(0, 256, 8, dtype=np.uint8)[:, None, None], (32, 32, 3)).copy()
+    normal_map = np.random.default_rng(1).integers(0, 256, (8, 8, 3), np.uint8)
+    write_glb(tmp_path / "head.glb", model, person(model), ramp, normal_map)
+    texture, normals = Glb(tmp_path / "head.glb").images()
+    assert np.abs(texture.astype(int) - ramp).max() <= 4  # JPEG
+    np.testing.assert_array_equal(normals, normal_map)
 
 
 def test_the_tree_of_joints_has_their_names(model: HeadModel, tmp_path: Path) -> None:

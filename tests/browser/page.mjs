@@ -18,10 +18,13 @@ scene.add(loaded.scene);
 const meshes = [];
 loaded.scene.traverse((node) => node.isSkinnedMesh && meshes.push(node));
 const opened = meshes.map((mesh) => [...mesh.morphTargetInfluences]);
+const turned = meshes.map((mesh) => mesh.skeleton.bones.map((bone) => bone.quaternion.clone()));
 const bump = meshes.map((mesh) => mesh.material.normalScale.clone());
 const bounds = new THREE.Box3().setFromObject(loaded.scene, true);
 
-function show({ morphs = {}, joints = {}, azimuth = 0, elevation = 0, bumps = 1, zoom = 1, at = [0, 0, 0] }) {
+// Draws one view: weights of morph targets, rotations of joints (x, y, z in radians), where the camera stands (degrees),
+// how strong the normal map is, and what to look at (metres; else the middle of the head). Returns where `points` fall, in pixels.
+function show({ morphs = {}, joints = {}, azimuth = 0, elevation = 0, bumps = 1, zoom = 1, at = null, points = [] }) {
   meshes.forEach((mesh, index) => {
     mesh.morphTargetInfluences.splice(0, Infinity, ...opened[index]);
     for (const [name, weight] of Object.entries(morphs)) {
@@ -29,12 +32,13 @@ function show({ morphs = {}, joints = {}, azimuth = 0, elevation = 0, bumps = 1,
       mesh.morphTargetInfluences[mesh.morphTargetDictionary[name]] = weight;
     }
     mesh.material.normalScale.copy(bump[index]).multiplyScalar(bumps);
-    for (const bone of mesh.skeleton.bones) {
+    mesh.skeleton.bones.forEach((bone, joint) => {
       if (bone.name in joints) bone.rotation.set(...joints[bone.name]);
-    }
+      else bone.quaternion.copy(turned[index][joint]);
+    });
   });
   const size = bounds.getSize(new THREE.Vector3()).y / zoom;
-  const target = bounds.getCenter(new THREE.Vector3()).add(new THREE.Vector3(...at));
+  const target = at ? new THREE.Vector3(...at) : bounds.getCenter(new THREE.Vector3());
   const camera = new THREE.PerspectiveCamera(25, window.innerWidth / window.innerHeight, 0.01, 10);
   const direction = new THREE.Vector3().setFromSphericalCoords(
     (1.3 * size) / 2 / Math.tan(THREE.MathUtils.degToRad(12.5)) + 0.1,
@@ -44,6 +48,10 @@ function show({ morphs = {}, joints = {}, azimuth = 0, elevation = 0, bumps = 1,
   camera.position.copy(target).add(direction);
   camera.lookAt(target);
   renderer.render(scene, camera);
+  return points.map((point) => {
+    const seen = new THREE.Vector3(...point).project(camera);
+    return [((seen.x + 1) / 2) * window.innerWidth, ((1 - seen.y) / 2) * window.innerHeight];
+  });
 }
 
 // Where the driver looks: what was loaded, and the one thing to do with it.

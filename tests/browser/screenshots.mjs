@@ -1,7 +1,7 @@
 // node screenshots.mjs HEAD.glb OUT_DIR VIEWS.json: one PNG of the head for each named view, through three.js in Chromium.
 //
 // VIEWS.json is {name: {morphs: {...}, azimuth: degrees, ...}}, the arguments of show() in page.mjs. Prints, as JSON, what
-// the page found in the file and every complaint of its console. The browser is $CHROMIUM or the system's.
+// the page found in the file, where each view's points fell, and every complaint of its console. The browser is $CHROMIUM or the system's.
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -46,7 +46,11 @@ const browser = await chromium.launchPersistentContext(profile, {
 try {
   const page = await browser.newPage();
   const complaints = [];
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+  // Warnings of three.js count; the driver's remarks on the speed of taking screenshots do not.
+  page.on("console", (message) => {
+    const text = message.text();
+    if (message.type() === "error" || text.startsWith("THREE.")) complaints.push(text);
+  });
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("requestfailed", (request) => complaints.push(`failed: ${request.url()}`));
   await page.goto(`http://127.0.0.1:${server.address().port}/page.html`);
@@ -55,12 +59,13 @@ try {
   } catch (error) {
     throw new Error(`the page did not load the head: ${complaints.join("; ") || error}`);
   }
+  const pixels = {};
   for (const [name, view] of Object.entries(views)) {
-    await page.evaluate((view) => window.head.show(view), view);
+    pixels[name] = await page.evaluate((view) => window.head.show(view), view);
     await page.screenshot({ path: join(out, `${name}.png`) });
   }
   const { morphs, joints, materials } = await page.evaluate(() => ({ ...window.head, show: null }));
-  console.log(JSON.stringify({ morphs, joints, materials, complaints }));
+  console.log(JSON.stringify({ morphs, joints, materials, complaints, pixels }));
 } finally {
   await browser.close();
   server.close();

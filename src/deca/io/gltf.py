@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
-from PIL import Image
 from torch import Tensor
 
 from deca.geometry import axis_angle_to_matrix, vertex_normals
@@ -19,6 +17,7 @@ from deca.head.model import HeadModel
 from deca.head.normal_map import texture_tangents
 from deca.head.skinning import joint_transforms
 from deca.io.glb import VERTEX_DATA, GlbBuffer, write_container
+from deca.io.maps import jpeg_bytes, png_bytes
 from deca.parameters import Parameters
 
 POSE_CORRECTION = "poseCorrection"
@@ -29,7 +28,6 @@ _POSITION_THRESHOLD = 1e-5  # metres: a vertex that moves less does not move
 _NORMAL_THRESHOLD = 5e-3  # of a unit normal, 0.3 degrees: what 8-bit shading does not show
 _SKIN_ROUGHNESS = 0.6
 _EYE_ROUGHNESS = 0.15  # the film of tears
-_JPEG_QUALITY = 92
 
 
 def at_rest(parameters: Parameters) -> Parameters:
@@ -86,7 +84,9 @@ def write_glb(
             if len(triangles)
         ]
         nodes, skin = _skeleton(buffer, head_model, parameters)
-    images = [_jpeg(texture)] if normal_map is None else [_jpeg(texture), _png(normal_map)]
+    images = [("image/jpeg", jpeg_bytes(texture))]
+    if normal_map is not None:
+        images.append(("image/png", png_bytes(normal_map)))  # a JPEG would add bumps of its own
     data = head_model.data
     document = {
         "asset": {
@@ -288,18 +288,6 @@ def _materials(has_normal_map: bool) -> list[dict]:
         }
         for name, roughness in (("skin", _SKIN_ROUGHNESS), ("eyes", _EYE_ROUGHNESS))
     ]
-
-
-def _jpeg(image: UInt8[np.ndarray, "height width 3"]) -> tuple[str, bytes]:
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-    return "image/jpeg", stream.getvalue()
-
-
-def _png(image: UInt8[np.ndarray, "height width 3"]) -> tuple[str, bytes]:
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "PNG")
-    return "image/png", stream.getvalue()
 
 
 def _array(tensor: Tensor) -> np.ndarray:

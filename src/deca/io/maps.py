@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from deca.io.files import whole_file
 
 _COMPRESSION = 1  # of 9: three times as fast as the default, for a tenth more bytes
+_QUALITY = 92  # of 100
 _ZERO = 32768  # the grey of no displacement
+_LEAST_RANGE = 1e-6  # metres: a map of zeros has a scale too
 _SCALE_KEY = "metres_per_unit"
 
 
@@ -22,7 +25,21 @@ class MapError(ValueError):
 def write_map(path: str | Path, image: UInt8[np.ndarray, "height width 3"]) -> None:
     """Write an RGB map as PNG, row 0 (v = 1) first."""
     with whole_file(path) as temporary:
-        Image.fromarray(image).save(temporary, "PNG", compress_level=_COMPRESSION)
+        temporary.write_bytes(png_bytes(image))
+
+
+def png_bytes(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """An RGB map as the bytes of a PNG file."""
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG", compress_level=_COMPRESSION)
+    return stream.getvalue()
+
+
+def jpeg_bytes(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """An RGB map as the bytes of a JPEG file: a tenth of a PNG, its colours as fine as its brightness."""
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=_QUALITY, subsampling=0)
+    return stream.getvalue()
 
 
 def encode_unit(image: Float[np.ndarray, "3 height width"]) -> UInt8[np.ndarray, "height width 3"]:
@@ -49,8 +66,9 @@ def write_displacement(path: str | Path, displacement: Float[np.ndarray, "height
     """
     if not np.isfinite(displacement).all():
         raise ValueError(f"{path}: the displacement map holds a number that is not finite")
-    scale = float(np.abs(displacement).max(initial=0)) / (_ZERO - 1) or 1.0
-    grey = (np.rint(displacement / scale) + _ZERO).astype(np.uint16)
+    largest = float(np.abs(displacement).max(initial=_LEAST_RANGE))
+    scale = largest / (_ZERO - 1)
+    grey = (np.rint(displacement.astype(np.float64) / scale) + _ZERO).astype(np.uint16)
     text = PngImagePlugin.PngInfo()
     text.add_text(_SCALE_KEY, repr(scale))
     with whole_file(path) as temporary:
