@@ -14,8 +14,8 @@ from torch import Tensor
 from deca.geometry import axis_angle_to_matrix, vertex_normals
 from deca.head.data import HeadData
 from deca.head.model import HeadModel
-from deca.head.normal_map import texture_tangents
 from deca.head.skinning import joint_transforms
+from deca.head.tangents import texture_tangents
 from deca.io.glb import VERTEX_DATA, GlbBuffer, write_container
 from deca.io.maps import jpeg_bytes, png_bytes
 from deca.parameters import Parameters
@@ -48,7 +48,7 @@ def write_glb(
     The bind pose is the person at rest, whatever the pose it opens in; `at_rest(parameters)` opens neutral.
     Each expression becomes a morph target under its own name, holding the whole movement of the action at
     one, the turning of its joint included. Metres, y up, the face along +z, as the head frame. The texture is
-    sRGB, row 0 at v = 1; the normal map is in tangent space, green along growing v (`deca.head.normal_map`).
+    sRGB, row 0 at v = 1; the normal map is in tangent space, green along growing v (`DetailModel`).
 
     Skinning and linear targets cannot express the pose correctives of a head, nor an action that turns a
     joint part of its way. Where the pose it opens in needs more than 0.1 mm of that, one more target,

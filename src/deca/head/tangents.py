@@ -1,4 +1,4 @@
-"""Tangent-space normal maps: the fine normals of a displaced surface, told relative to the coarse mesh."""
+"""Tangents: the frame of the mesh and its texture in which engines read a normal map."""
 
 from __future__ import annotations
 
@@ -43,46 +43,6 @@ def texture_tangents(
     tangents = normalize(torch.where(lost, _any_perpendicular(texture_normals), tangents), dim=-1, eps=1e-20)
     handedness = torch.where(handedness < 0, -1.0, 1.0).to(tangents)
     return torch.cat([tangents, handedness.expand(len(tangents), -1)[..., None]], -1)
-
-
-def to_tangent_space(
-    detail_normals: Float[Tensor, "batch 3 height width"],
-    normals: Float[Tensor, "batch 3 height width"],
-    tangents: Float[Tensor, "batch 4 height width"],
-) -> Float[Tensor, "batch 3 height width"]:
-    """Unit normals along (tangent, bitangent, normal) of the coarse mesh; (0, 0, 1) is straight up.
-
-    All maps are in UV and in one frame; `normals` and `tangents` are those of the coarse mesh, interpolated.
-    A texel without a normal (none of the mesh lies there) gets (0, 0, 1).
-    """
-    normal, tangent, bitangent = _frame(normals, tangents)
-    inside = torch.stack([(detail_normals * axis).sum(1) for axis in (tangent, bitangent, normal)], 1)
-    straight = torch.zeros_like(inside)
-    straight[:, 2] = 1
-    nowhere = inside.norm(dim=1, keepdim=True) < 1e-6
-    return normalize(torch.where(nowhere, straight, inside), dim=1)
-
-
-def from_tangent_space(
-    tangent_normals: Float[Tensor, "batch 3 height width"],
-    normals: Float[Tensor, "batch 3 height width"],
-    tangents: Float[Tensor, "batch 4 height width"],
-) -> Float[Tensor, "batch 3 height width"]:
-    """The inverse of `to_tangent_space`: unit normals in the frame of the coarse normals and tangents."""
-    normal, tangent, bitangent = _frame(normals, tangents)
-    x, y, z = tangent_normals.split(1, 1)
-    return normalize(x * tangent + y * bitangent + z * normal, dim=1)
-
-
-def _frame(
-    normals: Float[Tensor, "batch 3 height width"], tangents: Float[Tensor, "batch 4 height width"]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Interpolation shortens and skews the frame: make it orthonormal again."""
-    normal = normalize(normals, dim=1)
-    tangent = tangents[:, :3] - (tangents[:, :3] * normal).sum(1, keepdim=True) * normal
-    tangent = normalize(tangent, dim=1)
-    bitangent = torch.linalg.cross(normal, tangent, dim=1) * tangents[:, 3:].sign()
-    return normal, tangent, bitangent
 
 
 def _any_perpendicular(normals: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point 3"]:
