@@ -20,7 +20,7 @@ def edge_laplacian(triangles: Int[np.ndarray, "triangle 3"], vertex_count: int) 
 
 def spread(
     triangles: Int[np.ndarray, "triangle 3"],
-    places: sparse.spmatrix,
+    places: sparse.csr_matrix,
     values: Float[np.ndarray, "place channel"],
     weights: Float[np.ndarray, " place"],
     membrane: float,
@@ -28,9 +28,10 @@ def spread(
 ) -> Float[np.ndarray, "vertex channel"]:
     """Vertex values x that come close to `values` at some places of the mesh and are smooth everywhere.
 
-    Minimises sum weights |places x - values|^2 + membrane x'Lx + bending |Lx|^2, where `places` (place, vertex) holds
-    the weights of the vertices at each place and L is the graph Laplacian. The membrane keeps what is extended
-    between its data's least and greatest value; bending goes through the data without peaks. Parts of the mesh without data get zero.
+    Minimises sum weights |places x - values|^2 + membrane x'Lx + bending |Lx|^2, where `places` (place,
+    vertex) holds the weights of the vertices at each place and L is the graph Laplacian. The membrane keeps
+    what is extended between its data's least and greatest value; bending goes through the data without
+    peaks. Parts of the mesh without data get zero.
     """
     count = places.shape[1]
     laplacian = edge_laplacian(triangles, count)

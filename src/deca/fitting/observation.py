@@ -29,10 +29,11 @@ _MOST_LEVELS = 6
 class Observation:
     """One photo of one head as maps in UV; everything is zero beside the islands.
 
-    `colour` is sRGB in [0, 1], free of aliasing, and says nothing where `visible` is false: where the head hides
-    itself, turns away, or lies outside the photo. `facing` is the cosine between the normal and the direction to
-    the camera. `normals` and `positions` (metres) are those of the posed head in the head frame. `points_photo` is the place of
-    each texel in pixels of the photo (centres at half-integers), `pixels_per_texel` how long a texel is there.
+    `colour` is sRGB in [0, 1], free of aliasing, and says nothing where `visible` is false: where the head
+    hides itself, turns away, or lies outside the photo. `facing` is the cosine between the normal and the
+    direction to the camera. `normals` and `positions` (metres) are those of the posed head in the head
+    frame. `points_photo` is the place of each texel in pixels of the photo (centres at half-integers),
+    `pixels_per_texel` how long a texel is there.
     """
 
     colour: Float[Tensor, "1 3 size size"]
@@ -63,8 +64,8 @@ def observe(
 ) -> Observation:
     """Gather the photo into UV.
 
-    `vertices` are the posed vertices in the head frame, `vertices_photo` the same as `vertices_in_photo` gives them,
-    or as `register` has moved them onto the photo's landmarks. Runs on the CPU.
+    `vertices` are the posed vertices in the head frame, `vertices_photo` the same as `vertices_in_photo`
+    gives them, or as `register` has moved them onto the photo's landmarks. Runs on the CPU.
     """
     triangles = head_model.triangles
     normals = vertex_normals(vertices, triangles)
@@ -86,7 +87,8 @@ def observe(
 def _pixels_per_texel(
     vertices_photo: Float[Tensor, "vertex 3"], head_model: HeadModel, layout: UVLayout
 ) -> Float[Tensor, "size size"]:
-    """The root of the area that a texel covers in the photo, the same all over a triangle; zero beside the islands."""
+    """The root of the area that a texel covers in the photo, the same all over a triangle; zero beside the
+    islands."""
     in_photo = _double_areas(vertices_photo[head_model.triangles][..., :2])
     in_map = _double_areas(head_model.texture_vertices[head_model.texture_triangles] * layout.size)
     lengths = (in_photo / in_map.clamp_min(1e-9)).sqrt()
@@ -104,7 +106,8 @@ def _nearest_depth(
     points: Float[Tensor, "1 2 size size"],
     facing: Float[Tensor, "1 1 size size"],
 ) -> Float[Tensor, "1 1 size size"]:
-    """Depth of the head's nearest surface at each texel's place, metres, plus what the slope hides in one pixel."""
+    """Depth of the head's nearest surface at each texel's place, metres, plus what the slope hides in one
+    pixel."""
     low, high = vertices_photo[:, :2].amin(0), vertices_photo[:, :2].amax(0)
     side = float((high - low).max()) / (_DEPTH_SIZE - 4)
     low = low - 2 * side
@@ -125,7 +128,8 @@ def _nearest_depth(
 def _sample(
     photo: Photo, points: Float[np.ndarray, "2 size size"], footprint: Float[np.ndarray, "size size"]
 ) -> Float[np.ndarray, "size size 3"]:
-    """The photo at points, each texel close to the mean of the pixels it covers: trilinear in a pyramid of means."""
+    """The photo at points, each texel close to the mean of the pixels it covers: trilinear in a pyramid of
+    means."""
     here = footprint > 0
     if not here.any():
         return np.zeros((*footprint.shape, 3), np.float32)

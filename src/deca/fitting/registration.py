@@ -1,8 +1,8 @@
 """The last millimetre between the fitted head and the photo: landmark residuals, spread over the mesh.
 
-A linear head model cannot follow every lid and lip. Where it is a few pixels off, the photo's teeth would land on
-the model's lips, and the white of the eye on its lids. So the places where the photo is read, and only these, are
-moved by what is left between the landmarks of the head and those found in the photo.
+A linear head model cannot follow every lid and lip. Where it is a few pixels off, the photo's teeth would
+land on the model's lips, and the white of the eye on its lids. So the places where the photo is read, and
+only these, are moved by what is left between the landmarks of the head and those found in the photo.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def register(
 ) -> Float[Tensor, "vertex 3"]:
     """Vertices in the photo, moved sideways so that the head's landmarks lie on those of the photo.
 
-    `landmarks_photo` are the 468 dense landmarks where the head model has them, else the 68 iBUG landmarks, in pixels.
-    Points of the face's outline are left out: they slide. No landmark moves its surroundings by more than 6 % of the
-    landmarks' height. Depth stays. Raises ValueError for a wrong number of landmarks.
+    `landmarks_photo` are the 468 dense landmarks where the head model has them, else the 68 iBUG landmarks,
+    in pixels. Points of the face's outline are left out: they slide. No landmark moves its surroundings by
+    more than 6 % of the landmarks' height. Depth stays. Raises ValueError for a wrong number of landmarks.
     """
     data = head_model.data
     if len(data.dense_landmark_triangles):
