@@ -195,6 +195,17 @@ def test_a_target_is_the_whole_action_with_its_joint(model: HeadModel, tmp_path:
     np.testing.assert_allclose(moved, wanted[original_vertices(model.data)], atol=1e-5)
 
 
+def test_the_mouth_closes_on_the_open_jaw(model: HeadModel, tmp_path: Path) -> None:
+    parameters = at_rest(person(model))
+    glb = write(tmp_path / "head.glb", model, parameters)
+    expression = torch.zeros_like(parameters.expression)
+    for name in ("jawOpen", "mouthClose"):
+        expression[0, model.data.expression_names.index(name)] = 1
+    wanted = model(parameters.replace(expression=expression)).vertices[0].numpy()
+    moved = glb.attribute("POSITION") + glb.target("jawOpen") + glb.target("mouthClose")
+    np.testing.assert_allclose(moved, wanted[original_vertices(model.data)], atol=2e-5)
+
+
 def test_normals_and_their_targets_are_those_of_the_moved_mesh(model: HeadModel, tmp_path: Path) -> None:
     glb = write(tmp_path / "head.glb", model, at_rest(person(model)))
     for target in (None, "jawOpen"):

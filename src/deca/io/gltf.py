@@ -23,6 +23,8 @@ from deca.parameters import Parameters
 POSE_CORRECTION = "poseCorrection"
 """The morph target that carries what linear targets and skinning cannot say of one pose."""
 
+# Actions that are used on top of another: as targets add up, theirs is what they add to the other at one.
+_ON_TOP_OF = {"mouthClose": "jawOpen"}
 _VISIBLE = 1e-4  # metres: a correction below a tenth of a millimetre is not written
 _POSITION_THRESHOLD = 1e-5  # metres: a vertex that moves less does not move
 _NORMAL_THRESHOLD = 5e-3  # of a unit normal, 0.3 degrees: what 8-bit shading does not show
@@ -47,8 +49,9 @@ def write_glb(
 
     The bind pose is the person at rest, whatever the pose it opens in; `at_rest(parameters)` opens neutral.
     Each expression becomes a morph target under its own name, holding the whole movement of the action at
-    one, the turning of its joint included. Metres, y up, the face along +z, as the head frame. The texture is
-    sRGB, row 0 at v = 1; the normal map is in tangent space, green along growing v (`DetailModel`).
+    one, the turning of its joint included; mouthClose holds what it adds to jawOpen at one. Metres, y up, the
+    face along +z, as the head frame. The texture is sRGB, row 0 at v = 1; the normal map is in tangent space,
+    green along growing v (`DetailModel.tangent_normals`).
 
     Skinning and linear targets cannot express the pose correctives of a head, nor an action that turns a
     joint part of its way. Where the pose it opens in needs more than 0.1 mm of that, one more target,
@@ -124,7 +127,6 @@ class _Person:
     """One person at rest, and the displacement of each expression at one; metres."""
 
     vertices: Float[Tensor, "vertex 3"]
-    joints: Float[Tensor, "joint 3"]
     targets: Float[Tensor, "expression vertex 3"]
 
 
@@ -142,8 +144,15 @@ def _person(head_model: HeadModel, parameters: Parameters) -> _Person:
     vertices = head_model(rest).vertices[0]
     count = rest.expression.shape[1]
     each = rest.map(lambda tensor: tensor.expand(count, *tensor.shape[1:]))
-    each = each.replace(expression=torch.eye(count, dtype=vertices.dtype, device=vertices.device))
-    return _Person(vertices, head_model.rest_joints(rest)[0], head_model(each).vertices - vertices)
+    expression = torch.eye(count, dtype=vertices.dtype, device=vertices.device)
+    names = head_model.data.expression_names
+    on_top = [(names.index(a), names.index(b)) for a, b in _ON_TOP_OF.items() if a in names and b in names]
+    for action, base in on_top:
+        expression[action, base] = 1
+    targets = head_model(each.replace(expression=expression)).vertices - vertices
+    for action, base in on_top:
+        targets[action] -= targets[base]
+    return _Person(vertices, targets)
 
 
 def _joint_pose(head_model: HeadModel, parameters: Parameters) -> Float[Tensor, "batch joint 3"]:
