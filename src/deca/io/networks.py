@@ -11,6 +11,7 @@ import onnxruntime
 
 from deca.io.files import data_file
 from deca.photo.detect import Network
+from deca.photo.landmarks import Landmarker, mirror_indices
 
 
 @cache
@@ -20,9 +21,11 @@ def face_detector() -> Network:
 
 
 @cache
-def face_landmarker() -> Network:
+def face_landmarker() -> Landmarker:
     """MediaPipe's face mesh of 468 points."""
-    return open_network(data_file("face_landmarks_468.onnx"))
+    with np.load(data_file("face_geometry_468.npz"), allow_pickle=False) as geometry:
+        mirror = mirror_indices(geometry["vertices"])
+    return Landmarker(open_network(data_file("face_landmarks_468.onnx")), mirror)
 
 
 def open_network(path: str | Path) -> Network:

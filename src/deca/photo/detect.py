@@ -1,4 +1,4 @@
-"""Where the faces of a photo are: one convolutional detector over the whole picture, then one box a face."""
+"""Where the faces of a photo are: a detector over square views of the photo, then one box for each face."""
 
 from __future__ import annotations
 
@@ -38,29 +38,45 @@ class Detection:
     score: float
 
 
-def detect(photo: Photo, network: Network, *, quarter_turns: int = 0) -> list[Detection]:
-    """Every face in the photo, best score first.
+def detect(photo: Photo, views: Sequence[Affine], network: Network) -> list[Detection]:
+    """Every face that shows upright in any of the square views of the photo, best score first.
 
-    The network sees the photo turned counter-clockwise by `quarter_turns`. It is MediaPipe's full-range
-    detector (Bazarevsky et al., BlazeFace, 2019).
+    A view is the map T_photo_view from [0, INPUT_SIZE] squared to photo pixels, turned by quarter turns at
+    most; what lies outside the photo is black. `network` is MediaPipe's full-range detector (Bazarevsky et
+    al., BlazeFace, 2019).
     """
-    T_photo_input = letterbox(photo.shape[0], photo.shape[1], INPUT_SIZE, quarter_turns)
-    picture = sample_smoothly(photo, T_photo_input, INPUT_SIZE, INPUT_SIZE)
-    regressions, logits = network(np.ascontiguousarray(2 * picture.transpose(2, 0, 1)[None] - 1))
-    boxes, key_points, scores = decode(regressions[0], logits[0, :, 0])
-    boxes, key_points, scores = weighted_suppression(boxes, key_points, scores)
-    return [
-        Detection(_moved_box(T_photo_input, box), transform_points(T_photo_input, points), float(score))
-        for box, points, score in zip(boxes, key_points, scores, strict=True)
-    ]
+    boxes, key_points, scores = [np.empty((0, 4))], [np.empty((0, 6, 2))], [np.empty(0)]
+    for T_photo_view in views:
+        picture = sample_smoothly(photo, T_photo_view, INPUT_SIZE, INPUT_SIZE)
+        regressions, logits = network(np.ascontiguousarray(2 * picture.transpose(2, 0, 1)[None] - 1))
+        view_boxes, view_points, view_scores = decode(regressions[0], logits[0, :, 0])
+        corners = transform_points(T_photo_view, view_boxes.reshape(-1, 2, 2))
+        boxes.append(np.concatenate([corners.min(1), corners.max(1)], 1))
+        key_points.append(transform_points(T_photo_view, view_points))
+        scores.append(view_scores)
+    merged = weighted_suppression(np.concatenate(boxes), np.concatenate(key_points), np.concatenate(scores))
+    return [Detection(box, points, float(score)) for box, points, score in zip(*merged, strict=True)]
 
 
-def letterbox(height: int, width: int, size: int, quarter_turns: int) -> Affine:
-    """T_photo_input of the square of `size` pixels that holds the whole photo, centred and turned."""
-    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarter_turns % 4]
-    turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-    centred = scaling(max(height, width) / size) @ turn @ translation(-size / 2, -size / 2)
-    return translation(width / 2, height / 2) @ centred
+def whole_view(height: int, width: int, quarter_turns: int = 0) -> Affine:
+    """The view that shows a whole photo of the given size, turned counter-clockwise by `quarter_turns`."""
+    turned = _turn(quarter_turns) @ translation(-INPUT_SIZE / 2, -INPUT_SIZE / 2)
+    return translation(width / 2, height / 2) @ scaling(max(height, width) / INPUT_SIZE) @ turned
+
+
+def tile_views(height: int, width: int) -> list[Affine]:
+    """Overlapping upright views of half the photo's longer side, for faces too small to see in the whole one.
+
+    Neighbours share at least a quarter of their side, so a face up to that size is whole in one of them.
+    """
+    side = max(height, width) / 2
+
+    def starts(length: int) -> np.ndarray:
+        if length <= side:
+            return np.array([(length - side) / 2])
+        return np.linspace(0, length - side, 1 + int(np.ceil((length - side) / (0.75 * side))))
+
+    return [translation(x, y) @ scaling(side / INPUT_SIZE) for y in starts(height) for x in starts(width)]
 
 
 def decode(
@@ -113,6 +129,6 @@ def overlap(box: Float[np.ndarray, " 4"], boxes: Float[np.ndarray, "box 4"]) -> 
     return intersection / np.maximum(area + areas - intersection, 1e-12)
 
 
-def _moved_box(T: Affine, box: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " 4"]:
-    corners = transform_points(T, box.reshape(2, 2))
-    return np.concatenate([corners.min(0), corners.max(0)])
+def _turn(quarter_turns: int) -> Affine:
+    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarter_turns % 4]
+    return np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])

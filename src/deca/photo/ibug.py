@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 # One row a point: two mesh points and the weight of the second, by the scheme's meaning (Sagonas et al.,
-# 300 Faces in-the-Wild, 2013). Points that the scheme names (corners, tips, middles) are mesh points; those that
-# it spaces evenly along a line lie at equal steps of the mesh's line, seen from the front of the canonical face.
+# 300 Faces in-the-Wild, 2013). Points that the scheme names (corners, tips, middles) are mesh points; those
+# that it spaces evenly along a line lie at equal steps of the mesh's line, seen from the front of the face.
 _JAW = (
     (127, 127, 0.0),
     (234, 93, 0.17),
