@@ -54,9 +54,16 @@ function show({ morphs = {}, joints = {}, azimuth = 0, elevation = 0, bumps = 1,
   });
 }
 
+// Where the vertices stand as the file opens, by three.js's own morphing and skinning; metres.
+function vertices() {
+  const count = meshes[0].geometry.attributes.position.count;
+  return Array.from({ length: count }, (_, index) => meshes[0].getVertexPosition(index, new THREE.Vector3()).toArray());
+}
+
 // Where the driver looks: what was loaded, and the one thing to do with it.
 window.head = {
   show,
+  vertices: vertices(),
   morphs: Object.keys(meshes[0].morphTargetDictionary),
   joints: meshes[0].skeleton.bones.map((bone) => bone.name),
   materials: meshes.map((mesh) => mesh.material.name),

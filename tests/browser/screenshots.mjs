@@ -64,8 +64,8 @@ try {
     pixels[name] = await page.evaluate((view) => window.head.show(view), view);
     await page.screenshot({ path: join(out, `${name}.png`) });
   }
-  const { morphs, joints, materials } = await page.evaluate(() => ({ ...window.head, show: null }));
-  console.log(JSON.stringify({ morphs, joints, materials, complaints, pixels }));
+  const found = await page.evaluate(() => ({ ...window.head, show: undefined }));
+  console.log(JSON.stringify({ ...found, complaints, pixels }));
 } finally {
   await browser.close();
   server.close();
