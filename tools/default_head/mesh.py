@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from default_head.makehuman import MakeHuman
 from default_head.mouth import arch_carrier
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 PARTS = ("skin", "left eyeball", "right eyeball", "upper teeth", "lower teeth", "tongue")
 # Two neighbours on the loop of edges around the base of the neck, above which the head begins: the one at the back
@@ -17,19 +17,22 @@ NECK_BACK = 1496
 FACE_VERTEX = 991
 POLAR_DEGREES = (8, 16, 24, 29, 33, 42, 54, 68, 84, 102, 124, 150)
 MERIDIANS = 20
+CAVITIES = ("none", "mouth", "left eye", "right eye")
 
 
 @dataclass(frozen=True)
 class Topology:
     """The triangles of the default head and where its vertices come from in the base mesh.
 
-    Vertices are ordered by part. `part` is each triangle's and `vertex_part` each vertex's entry of PARTS.
+    Vertices are ordered by part. `part` is each triangle's and `vertex_part` each vertex's entry of PARTS; `cavity` is
+    each triangle's entry of CAVITIES, 1 to 3 for the skin inside the mouth and behind the lids.
     `base_vertex_index` is the vertex of base.obj that a skin or tongue vertex is, -1 for eyeballs and teeth.
     `eye_directions` are the unit directions from an eyeball's centre to its vertices, for the left eye and the right.
     """
 
     triangles: Int[np.ndarray, "triangle 3"]
     part: Int[np.ndarray, " triangle"]
+    cavity: Int[np.ndarray, " triangle"]
     vertex_part: Int[np.ndarray, " vertex"]
     vertex_mirror: Int[np.ndarray, " vertex"]
     base_vertex_index: Int[np.ndarray, " vertex"]
@@ -70,7 +73,9 @@ def build_topology(data: MakeHuman) -> Topology:
     """Cut the head out of the base mesh above the base of the neck and fill eyes and mouth."""
     base = data.vertices
     base_mirror = _geometric_mirror(base)
-    skin_quads = _above_loop(data.quads("body"), _neck_loop(data.quads("body"), base), FACE_VERTEX)
+    body = data.quads("body")
+    is_head = _above_loop(body, _neck_loop(body, base), FACE_VERTEX)
+    skin_quads = body[is_head]
     pieces = [_quad_piece(skin_quads, base, base_mirror), *_eyeball_pieces()]
     arches = [arch_carrier(data, name) for name in ("upper", "lower")]
     pieces += [(arch.triangles, arch.mirror, np.full(len(arch.mirror), -1)) for arch in arches]
@@ -83,9 +88,11 @@ def build_topology(data: MakeHuman) -> Topology:
     helper_positions = base[helpers]
     offsets = helper_positions - helper_positions.mean(1, keepdims=True)
     directions = np.stack([_ball_directions(), _ball_directions() * [-1, 1, 1]])
+    triangles = [piece[0] + start for piece, start in zip(pieces, starts, strict=False)]
     return Topology(
-        triangles=np.concatenate([piece[0] + start for piece, start in zip(pieces, starts, strict=False)]),
+        triangles=np.concatenate(triangles),
         part=np.repeat(np.arange(len(PARTS)), [len(piece[0]) for piece in pieces]),
+        cavity=np.pad(np.repeat(_cavities(data, skin_quads, is_head), 2), (0, sum(map(len, triangles[1:])))),
         vertex_part=np.repeat(np.arange(len(PARTS)), sizes),
         vertex_mirror=np.concatenate(mirrors),
         base_vertex_index=np.concatenate([piece[2] for piece in pieces]),
@@ -128,8 +135,8 @@ def _neck_loop(quads: Int[np.ndarray, "quad 4"], base: Float[np.ndarray, "vertex
     return set(path)
 
 
-def _above_loop(quads: Int[np.ndarray, "quad 4"], loop: set[int], inside: int) -> Int[np.ndarray, "quad 4"]:
-    """The quads that can be reached from the vertex `inside` without crossing the loop."""
+def _above_loop(quads: Int[np.ndarray, "quad 4"], loop: set[int], inside: int) -> Bool[np.ndarray, " quad"]:
+    """Which quads can be reached from the vertex `inside` without crossing the loop."""
     around: dict[int, list[int]] = defaultdict(list)
     for index, quad in enumerate(quads.tolist()):
         for vertex in quad:
@@ -143,7 +150,20 @@ def _above_loop(quads: Int[np.ndarray, "quad 4"], loop: set[int], inside: int) -
             fresh = set(quads[index].tolist()) - seen - loop
             seen |= fresh
             front += sorted(fresh)
-    return quads[reached]
+    return reached
+
+
+def _cavities(data: MakeHuman, quads, is_head) -> Int[np.ndarray, " quad"]:
+    """The entry of CAVITIES of each quad: islands of the UV layout that lie in the middle, to the left, to the right."""
+    islands = data.texture_islands("body")[is_head]
+    cavity = np.zeros(len(quads), np.int64)
+    for island in np.unique(islands):
+        inside = islands == island
+        positions = data.vertices[quads[inside]].reshape(-1, 3)
+        if positions[:, 2].min() > data.vertices[FACE_VERTEX, 2] - 0.1 and inside.sum() < 500:
+            middle = positions[:, 0].mean()
+            cavity[inside] = 1 if abs(middle) < 1e-6 else 2 if middle > 0 else 3
+    return cavity
 
 
 def _quad_piece(quads, base, base_mirror):

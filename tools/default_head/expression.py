@@ -1,0 +1,76 @@
+"""The 52 facial actions under their ARKit names, carried from the MakeHuman base mesh to the mean head."""
+
+from __future__ import annotations
+
+import numpy as np
+from default_head.frame import mirrored
+from default_head.makehuman import MakeHuman
+from default_head.mesh import Topology
+from jaxtyping import Float
+
+_SIDED = (
+    *("browDown", "browOuterUp", "cheekSquint", "eyeBlink", "eyeLookDown", "eyeLookIn", "eyeLookOut"),
+    *("eyeLookUp", "eyeSquint", "eyeWide", "jaw", "mouth", "mouthDimple", "mouthFrown", "mouthLowerDown"),
+    *("mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp", "noseSneer"),
+)
+_MIDDLE = (
+    *("browInnerUp", "cheekPuff", "jawForward", "jawOpen", "mouthClose", "mouthFunnel", "mouthPucker"),
+    *("mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "tongueOut"),
+)
+ACTIONS = tuple(sorted([*_MIDDLE, *(name + side for name in _SIDED for side in ("Left", "Right"))]))
+# How far one unit of an action turns the eyeball, degrees about x (down is positive) and y (to the subject's left is
+# positive) of the left eye; the lids of the same actions are made for about these.
+GAZE = {"eyeLookUp": (-20, 0), "eyeLookDown": (25, 0), "eyeLookIn": (0, -28), "eyeLookOut": (0, 28)}
+# The linear part of the map from base mesh to mean head is fitted around each vertex with this width, metres.
+TRANSFER_WIDTH = 0.015
+
+
+def facial_actions(
+    data: MakeHuman, topology: Topology, vertices: Float[np.ndarray, "vertex 3"]
+) -> Float[np.ndarray, "52 vertex 3"]:
+    """The displacement of each of ACTIONS on the head `vertices`, metres, left and right in exact mirror image.
+
+    The base mesh is larger than life, most of all its eyes: each displacement is taken through the local linear part
+    of the map from base mesh to head (deformation transfer in the small), so that lids just close. Eyeballs stay.
+    """
+    fields = np.stack([topology.carry(data.facial_action(name)) for name in ACTIONS])
+    fields[:, np.isin(topology.vertex_part, (1, 2))] = 0
+    local = _local_maps(topology.place(data.vertices), vertices, topology)
+    fields = np.einsum("vrc,avc->avr", local, fields)
+    partner = [ACTIONS.index(_other_side(name)) for name in ACTIONS]
+    return (fields + mirrored(fields[partner], topology)) / 2
+
+
+def gaze_rotations() -> Float[np.ndarray, "52 2 3"]:
+    """The axis-angle by which each of ACTIONS turns the left and the right eyeball, radians."""
+    rotations = np.zeros((len(ACTIONS), 2, 3))
+    for name, (about_x, about_y) in GAZE.items():
+        rotations[ACTIONS.index(f"{name}Left"), 0, :2] = np.radians([about_x, about_y])
+        rotations[ACTIONS.index(f"{name}Right"), 1, :2] = np.radians([about_x, -about_y])
+    return rotations
+
+
+def _other_side(name: str) -> str:
+    for side, other in (("Left", "Right"), ("Right", "Left")):
+        if name.endswith(side):
+            return name.removesuffix(side) + other
+    return name
+
+
+def _local_maps(source, target, topology: Topology) -> Float[np.ndarray, "vertex 3 3"]:
+    """For each vertex the linear map that takes its surroundings in `source` to those in `target` (least squares)."""
+    around = np.flatnonzero(topology.vertex_part == 0)[::2]
+    around = np.unique(np.concatenate([around, topology.vertex_mirror[around]]))
+    maps = np.empty((len(source), 3, 3))
+    for vertex, (here, there) in enumerate(zip(source, target, strict=True)):
+        offset = source[around] - here
+        weight = np.exp(-np.square(offset).sum(1) / (2 * TRANSFER_WIDTH**2))
+        weight = weight / weight.sum()
+        mean_source, mean_target = weight @ source[around], weight @ target[around]
+        centred = (source[around] - mean_source) * weight[:, None]
+        spread = centred.T @ (source[around] - mean_source)
+        # A little of the identity keeps the map tame where the surroundings are nearly flat.
+        ridge = 0.02 * np.trace(spread) / 3 * np.eye(3)
+        cross = (target[around] - mean_target).T @ centred
+        maps[vertex] = (cross + ridge) @ np.linalg.inv(spread + ridge)
+    return maps
