@@ -64,7 +64,12 @@ def whole_view(height: int, width: int, quarter_turns: int = 0) -> Affine:
     return translation(width / 2, height / 2) @ scaling(max(height, width) / INPUT_SIZE) @ turned
 
 
-def tile_views(height: int, width: int) -> list[Affine]:
+def distant_view(height: int, width: int) -> Affine:
+    """The upright view of twice the photo's longer side, for a face that fills the photo or more."""
+    return whole_view(height, width) @ translation(-INPUT_SIZE / 2, -INPUT_SIZE / 2) @ scaling(2.0)
+
+
+def near_views(height: int, width: int) -> list[Affine]:
     """Overlapping upright views of half the photo's longer side, for faces too small to see in the whole one.
 
     Neighbours share at least a quarter of their side, so a face up to that size is whole in one of them.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from deca.photo.detect import Detection, Network, detect, overlap, tile_views, whole_view
+from deca.photo.detect import Detection, Network, detect, distant_view, near_views, overlap, whole_view
 from deca.photo.ibug import ibug68
 from deca.photo.landmarks import FaceLandmarks, Landmarker, landmarks
 from deca.photo.sampling import Affine, Photo
 
-PRESENCE_THRESHOLD = 0.9
+PRESENCE_THRESHOLD = 0.99
 # Faces seen the wrong way up hardly ever reach this, upright sharp ones always do.
 SURE_PRESENCE = 1 - 1e-6
 # Height over the photo's longer side; the detector begins to miss faces below half of this.
@@ -53,8 +53,8 @@ class FoundFace:
 def find_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> list[FoundFace]:
     """Every face of a photo, from the viewer's left to right; an empty list when there is none.
 
-    Mostly one look at the whole photo is enough. Where it shows only small faces or none, parts of it are
-    looked at too; where no face is beyond doubt, the photo is also looked at lying on its sides and upside
+    Mostly one look at the whole photo is enough. Where it shows only small faces or none, it is looked at from
+    nearer and farther too. Where no face is beyond doubt, it is also looked at lying on its sides and upside
     down, because an upside-down face can pass for an upright one, with less presence than the right way up.
     """
     height, width = photo.shape[:2]
@@ -66,7 +66,7 @@ def find_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> list[
     whole = whole_view(height, width)
     faces = _distinct(look([whole]))
     if all(face.box[3] - face.box[1] < SMALL_FACE * max(height, width) for face in faces):
-        faces = _distinct(faces + look([whole, *tile_views(height, width)]))
+        faces = _distinct(faces + look([whole, distant_view(height, width), *near_views(height, width)]))
     if all(face.landmarks.presence < SURE_PRESENCE for face in faces):
         turned = [face for turns in (1, 2, 3) for face in look([whole_view(height, width, turns)])]
         faces = _distinct(faces + turned)
