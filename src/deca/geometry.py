@@ -69,7 +69,7 @@ def vertex_normals(
 
     Triangles wind counter-clockwise seen from outside. A vertex without area gets a zero normal.
     """
-    # Vertex first and index_select for each corner: several times faster than indexing with three columns at once.
+    # Vertex first and index_select for each corner: several times faster than indexing with three columns.
     points = vertices.transpose(0, 1).contiguous()
     first, second, third = (points.index_select(0, corner) for corner in triangles.unbind(1))
     cross = torch.linalg.cross(second - first, third - first)

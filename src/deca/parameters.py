@@ -14,10 +14,10 @@ class Parameters:
     """Shape, expression, pose, camera, appearance and detail of a batch of faces (DECA, section 3).
 
     Rotations are axis-angle vectors in radians, in the head frame of CONVENTIONS.md. `pose` turns the whole
-    head about its root joint; `neck`, `jaw` and `eyes` (left, right) turn those joints relative to their parent.
-    `camera` is (scale, x, y) of the weak-perspective camera: image = scale * (head_xy + (x, y)), y up, over the
-    crop's [-1, 1]. `lighting` holds nine spherical-harmonics coefficients for each of red, green and blue.
-    `detail` is the person-specific detail code.
+    head about its root joint; `neck`, `jaw` and `eyes` (left, right) turn those joints relative to their
+    parent. `camera` is (scale, x, y) of the weak-perspective camera: image = scale * (head_xy + (x, y)), y
+    up, over the crop's [-1, 1]. `lighting` holds nine spherical-harmonics coefficients for each of red,
+    green and blue. `detail` is the person-specific detail code.
     """
 
     shape: Float[Tensor, "batch shape"]

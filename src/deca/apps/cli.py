@@ -47,7 +47,7 @@ def reconstruct(
             out,
             face=face,
             pose=pose,
-            head_path=head,
+            head=head,
             texture_size=texture_size,
             overwrite=overwrite,
             console=console,
@@ -77,4 +77,8 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"deca {version('deca')}")
         return
-    sys.exit(app.cli(prog="deca", description=f"deca {version('deca')}: a photo in, an animatable detailed head out."))
+    sys.exit(
+        app.cli(
+            prog="deca", description=f"deca {version('deca')}: a photo in, an animatable detailed head out."
+        )
+    )

@@ -13,7 +13,17 @@ from deca.head.data import HeadError
 from deca.io.files import data_file
 from deca.io.heads import default_head
 
-REQUIRED = ("numpy", "torch", "numba", "onnxruntime", "opencv-python-headless", "pillow", "scipy", "pygltflib", "tyro")
+REQUIRED = (
+    "numpy",
+    "torch",
+    "numba",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pillow",
+    "scipy",
+    "pygltflib",
+    "tyro",
+)
 NETWORKS = ("face_detector_full.onnx", "face_landmarks_468.onnx", "face_geometry_468.npz")
 
 
@@ -32,7 +42,10 @@ def examine() -> list[Finding]:
     findings = [
         Finding("deca", version("deca")),
         Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        Finding("processors", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
+        Finding(
+            "processors",
+            str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        ),
         _device(),
     ]
     findings += [_package(name) for name in REQUIRED]
@@ -68,8 +81,8 @@ def _head() -> Finding:
     except (HeadError, FileNotFoundError) as error:
         return Finding("default head", str(error), "install deca again")
     sizes = (
-        f"{len(head.template_vertices)} vertices, {len(head.shape_basis)} shape, {len(head.expression_basis)} expression,"
-        f" {len(head.albedo_basis)} albedo components"
+        f"{len(head.template_vertices)} vertices, {len(head.shape_basis)} shape, "
+        f"{len(head.expression_basis)} expression, {len(head.albedo_basis)} albedo components"
     )
     return Finding(f"head {head.name} {head.version}", f"{sizes}; {head.licence}")
 

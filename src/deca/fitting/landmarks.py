@@ -44,7 +44,8 @@ class LandmarkFitConfig:
 
 @dataclass(frozen=True)
 class LandmarkFit:
-    """The fitted parameters and the root mean square distance to the landmarks, in image units ([-1, 1] wide)."""
+    """The fitted parameters and the root mean square distance to the landmarks, in image units ([-1, 1]
+    wide)."""
 
     parameters: Parameters
     residual: float
@@ -70,7 +71,9 @@ class _LandmarkHead:
         self.pose_basis = head_model.pose_basis[:, used].double()
         self.weights = head_model.skinning_weights[used].double()
         self.joint_template = head_model.joint_template.double()
-        self.joint_basis = torch.cat([head_model.joint_shape_basis, head_model.joint_expression_basis]).double()
+        self.joint_basis = torch.cat(
+            [head_model.joint_shape_basis, head_model.joint_expression_basis]
+        ).double()
         self.parents = data.joint_parents.tolist()
         self.names = data.joint_names
         # Actions that turn a joint repeat what the joint itself says; the joint is fitted instead.
@@ -82,7 +85,7 @@ class _LandmarkHead:
     def points(self, vertices: Float[Tensor, "batch used 3"]) -> Float[Tensor, "batch point 3"]:
         return (vertices[:, self.corners] * self.barycentrics[..., None]).sum(-2)
 
-    def rotations(self, pose: Float[Tensor, "3 3"], jaw: Float[Tensor, "3"]) -> Float[Tensor, "1 joint 3 3"]:
+    def rotations(self, pose: Float[Tensor, "3 3"], jaw: Float[Tensor, " 3"]) -> Float[Tensor, "1 joint 3 3"]:
         matrices = [torch.eye(3, dtype=pose.dtype)] * len(self.names)
         matrices[self.names.index("root")] = pose
         if "jaw" in self.names:
@@ -90,7 +93,10 @@ class _LandmarkHead:
         return torch.stack(matrices)[None]
 
     def posed(
-        self, coefficients: Float[Tensor, " coefficient"], pose: Float[Tensor, "3 3"], jaw: Float[Tensor, "3"]
+        self,
+        coefficients: Float[Tensor, " coefficient"],
+        pose: Float[Tensor, "3 3"],
+        jaw: Float[Tensor, " 3"],
     ) -> Float[Tensor, "point 3"]:
         rest = self.template + torch.einsum("k,kvc->vc", coefficients, self.basis)
         joints = self.joint_template + torch.einsum("k,kjc->jc", coefficients, self.joint_basis)
@@ -99,11 +105,15 @@ class _LandmarkHead:
         transforms = joint_transforms(rotations, joints[None], self.parents)
         return self.points(skin(rest[None] + corrective, transforms, self.weights))[0]
 
-    def linear(self, pose: Float[Tensor, "3 3"], jaw: Float[Tensor, "3"]) -> Float[Tensor, "coefficient point 3"]:
+    def linear(
+        self, pose: Float[Tensor, "3 3"], jaw: Float[Tensor, " 3"]
+    ) -> Float[Tensor, "coefficient point 3"]:
         """Derivatives of the posed points by the coefficients: skinning is linear in vertices and joints."""
         count = len(self.basis)
         rotations = self.rotations(pose, jaw).expand(count, -1, -1, -1)
-        return self.points(skin(self.basis, joint_transforms(rotations, self.joint_basis, self.parents), self.weights))
+        return self.points(
+            skin(self.basis, joint_transforms(rotations, self.joint_basis, self.parents), self.weights)
+        )
 
 
 def fit_landmarks(
@@ -113,10 +123,11 @@ def fit_landmarks(
 ) -> LandmarkFit:
     """Fit the geometry of one face to its 2D landmarks.
 
-    `landmarks_image` are the 468 dense landmarks where the head model has them, else the 68 iBUG landmarks, in the
-    image frame of the crop. Minimises the robust (Huber) landmark distance plus Gaussian priors on shape, a sparse
-    non-negative prior on expression (coefficients in [0, 1]) and a prior on the jaw. The action jawOpen and the
-    gaze stay at zero: the jaw's own joint opens the mouth. Raises ValueError for a wrong number of landmarks.
+    `landmarks_image` are the 468 dense landmarks where the head model has them, else the 68 iBUG landmarks,
+    in the image frame of the crop. Minimises the robust (Huber) landmark distance plus Gaussian priors on
+    shape, a sparse non-negative prior on expression (coefficients in [0, 1]) and a prior on the jaw. The
+    action jawOpen and the gaze stay at zero: the jaw's own joint opens the mouth. Raises ValueError for a
+    wrong number of landmarks.
     """
     config = config or LandmarkFitConfig()
     head = _LandmarkHead(head_model)
@@ -149,16 +160,18 @@ def fit_landmarks(
 
 @dataclass(frozen=True)
 class _State:
-    camera: Float[Tensor, "3"]  # log scale, x, y
+    camera: Float[Tensor, " 3"]  # log scale, x, y
     pose: Float[Tensor, "3 3"]
-    jaw: Float[Tensor, "3"]
+    jaw: Float[Tensor, " 3"]
     coefficients: Float[Tensor, " coefficient"]
 
 
 class _Problem:
     """The weighted least squares problem of one face: y points up in here."""
 
-    def __init__(self, head: _LandmarkHead, target: Float[Tensor, "point 2"], config: LandmarkFitConfig) -> None:
+    def __init__(
+        self, head: _LandmarkHead, target: Float[Tensor, "point 2"], config: LandmarkFitConfig
+    ) -> None:
         self.head, self.target, self.config = head, target, config
         self.deviation = config.noise * (target[:, 1].max() - target[:, 1].min())
         outline = torch.tensor(DENSE_OUTLINE if head.dense else range(17))
@@ -211,13 +224,16 @@ class _Problem:
     def project(self, state: _State, points: Float[Tensor, "point 3"]) -> Float[Tensor, "point 2"]:
         return state.camera[0].exp() * (points[:, :2] + state.camera[1:])
 
-    def weights(self, state: _State) -> Float[Tensor, "point"]:
-        """Less for outline points on the far side of a turned head, where the network follows the silhouette."""
+    def weights(self, state: _State) -> Float[Tensor, " point"]:
+        """Less for outline points on the far side of a turned head, where the network follows the
+        silhouette."""
         facing = state.pose[2, 0] * torch.sign(self.head.points(self.head.template[None])[0][:, 0])
         hidden = self.outline & (facing < -0.25)
         return torch.where(hidden, self.config.outline_hidden, 1.0).double() * self.share
 
-    def whitened(self, vectors: Float[Tensor, "... point 2"], weights: Float[Tensor, " point"]) -> Float[Tensor, "... point 2"]:
+    def whitened(
+        self, vectors: Float[Tensor, "... point 2"], weights: Float[Tensor, " point"]
+    ) -> Float[Tensor, "... point 2"]:
         """Divide by the deviation; along the outline, count less."""
         along = (vectors * self.along).sum(-1, keepdim=True) * self.along
         return (vectors - (1 - self.config.outline_along) * along) * weights.sqrt()[:, None] / self.deviation

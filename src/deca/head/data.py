@@ -19,17 +19,17 @@ class HeadError(ValueError):
 class HeadData:
     """One head model as arrays: metres, x to the subject's left, y up, z out of the face.
 
-    Triangles wind counter-clockwise seen from outside. `texture_vertices` are (u, v) in [0, 1], u to the right and
-    v up in the map; `texture_triangles` index them corner by corner beside `triangles`.
-    `expression_joint_rotations` is the axis-angle by which one unit of an expression turns each joint, so that
-    opening the jaw by its joint or by the action jawOpen is one and the same rotation. `pose_basis` weighs the
-    entries, row by row, of R - I of every joint but the first (FLAME, section 4).
-    Landmarks are (triangle, barycentric): 51 inner iBUG points; 79 rows of 17 contour points by yaw (rows
-    0..39 for 0..39 degrees, 40..78 for -1..-39; positive yaw turns the face to the subject's left); the full 68 as
-    fixed points; and, where a head has them, the 468 points of the dense landmark network.
-    `region_triangles` marks the triangles of each named region. `vertex_mirror` is each vertex's mirror image.
-    The albedo is sRGB in [0, 1] in the UV map, row 0 at v = 1: `albedo_mean` + coefficients @ `albedo_basis`, the
-    basis at its own resolution.
+    Triangles wind counter-clockwise seen from outside. `texture_vertices` are (u, v) in [0, 1], u to the
+    right and v up in the map; `texture_triangles` index them corner by corner beside `triangles`.
+    `expression_joint_rotations` is the axis-angle by which one unit of an expression turns each joint, so
+    that opening the jaw by its joint or by the action jawOpen is one and the same rotation. `pose_basis`
+    weighs the entries, row by row, of R - I of every joint but the first (FLAME, section 4). Landmarks are
+    (triangle, barycentric): 51 inner iBUG points; 79 rows of 17 contour points by yaw (rows 0..39 for 0..39
+    degrees, 40..78 for -1..-39; positive yaw turns the face to the subject's left); the full 68 as fixed
+    points; and, where a head has them, the 468 points of the dense landmark network. `region_triangles`
+    marks the triangles of each named region. `vertex_mirror` is each vertex's mirror image. The albedo is
+    sRGB in [0, 1] in the UV map, row 0 at v = 1: `albedo_mean` + coefficients @ `albedo_basis`, the basis
+    at its own resolution.
     """
 
     name: str
@@ -69,12 +69,15 @@ class HeadData:
     def region(self, name: str) -> Bool[np.ndarray, " triangle"]:
         """The triangles of one region; an unknown name is a HeadError that lists the known ones."""
         if name not in self.region_names:
-            raise HeadError(f"head {self.name!r} has no region {name!r}; it has {', '.join(self.region_names)}")
+            raise HeadError(
+                f"head {self.name!r} has no region {name!r}; it has {', '.join(self.region_names)}"
+            )
         return self.region_triangles[self.region_names.index(name)]
 
 
 def head_data_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> HeadData:
-    """HeadData from named arrays, strings and name lists as Unicode arrays; `where` names the source in errors.
+    """HeadData from named arrays, strings and name lists as Unicode arrays; `where` names the source in
+    errors.
 
     A missing or unknown key, an object array, a wrong shape or an index out of range is a HeadError.
     """
@@ -146,7 +149,9 @@ def _check(data: HeadData) -> None:
     if len(data.dense_landmark_triangles) not in (0, 468):
         raise HeadError(f"dense landmarks must be 468 or none, found {len(data.dense_landmark_triangles)}")
     if len(data.vertex_mirror) not in (0, vertex_count):
-        raise HeadError(f"vertex_mirror must hold {vertex_count} entries or none, found {len(data.vertex_mirror)}")
+        raise HeadError(
+            f"vertex_mirror must hold {vertex_count} entries or none, found {len(data.vertex_mirror)}"
+        )
     for name, count in (
         ("triangles", vertex_count),
         ("texture_triangles", len(data.texture_vertices)),
@@ -162,7 +167,9 @@ def _check(data: HeadData) -> None:
             raise HeadError(f"{name} holds the index {bad}, outside 0..{count - 1}")
     parents = data.joint_parents
     if parents[0] != -1 or any(not 0 <= parent < joint for joint, parent in enumerate(parents) if joint):
-        raise HeadError(f"joint_parents {parents.tolist()}: -1 for the first, an earlier joint for every other")
+        raise HeadError(
+            f"joint_parents {parents.tolist()}: -1 for the first, an earlier joint for every other"
+        )
     if np.abs(data.skinning_weights.sum(1) - 1).max() > 1e-3:
         raise HeadError("skinning_weights of a vertex do not sum to one")
     if missing := [name for name in REGIONS if name not in data.region_names]:

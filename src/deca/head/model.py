@@ -28,8 +28,8 @@ class Head:
 class HeadModel(nn.Module):
     """A linear, skinned head (FLAME: Li et al. 2017, equations 1 to 5) on the arrays of a HeadData.
 
-    Rest vertices are template + shape basis + expression basis; joints are regressed from them; pose correctives are
-    added; linear blend skinning poses the sum.
+    Rest vertices are template + shape basis + expression basis; joints are regressed from them; pose
+    correctives are added; linear blend skinning poses the sum.
     """
 
     template_vertices: Tensor

@@ -39,7 +39,8 @@ def read_head(path: str | Path) -> HeadData:
 
 
 def write_head(data: HeadData, path: str | Path) -> None:
-    """Write a head file: bases in half precision, the albedo basis in 8 bits with a scale for each component."""
+    """Write a head file: bases in half precision, the albedo basis in 8 bits with a scale for each
+    component."""
     arrays: dict[str, np.ndarray] = {}
     for field in fields(HeadData):
         array = np.asarray(getattr(data, field.name))

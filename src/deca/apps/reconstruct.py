@@ -1,0 +1,155 @@
+"""From a photo to reconstructed faces: the one way through all the rooms."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from deca.apps.reconstruction import Reconstruction
+from deca.fitting.appearance import fit_appearance
+from deca.fitting.displacement import fit_displacement
+from deca.fitting.eyes import fit_eyes
+from deca.fitting.landmarks import fit_landmarks
+from deca.fitting.observation import observe, vertices_in_photo
+from deca.fitting.registration import register
+from deca.fitting.relief_region import ReliefRegion
+from deca.fitting.texture import complete_texture
+from deca.head.albedo import AlbedoModel
+from deca.head.uv import UVLayout
+from deca.io.heads import default_head, read_head
+from deca.io.images import read_photo
+from deca.io.networks import face_detector, face_landmarker
+from deca.model.deca import Deca
+from deca.photo.crop import landmark_crop
+from deca.photo.faces import FoundFace, find_faces, largest_face
+from deca.photo.sampling import Photo, transform_points
+
+FaceChoice = Literal["all", "largest"]
+TextureSize = Literal[512, 1024, 2048]
+Progress = Callable[[str], None]
+
+_APPEARANCE_SIZE = 256
+
+
+class NoFaceError(ValueError):
+    """A photo shows no face that was found."""
+
+
+def reconstruct(
+    photo: str | Path | Photo,
+    *,
+    face: FaceChoice = "all",
+    head: str | Path | None = None,
+    texture_size: TextureSize = 1024,
+) -> list[Reconstruction]:
+    """Reconstruct the faces of a photo, from the viewer's left to right, or the largest alone.
+
+    `photo` is a file or an array (height, width, 3) of sRGB bytes; `head` a head file in place of the
+    default head. Raises FileNotFoundError, PhotoError or HeadError for bad files, and NoFaceError where no
+    face is found.
+    """
+    return Reconstructor(head, texture_size).photo(photo, face)
+
+
+class Reconstructor:
+    """Holds what is made once, the head and the networks, for any number of photos."""
+
+    def __init__(self, head: str | Path | None = None, texture_size: TextureSize = 1024) -> None:
+        data = default_head() if head is None else read_head(head)
+        self.deca = Deca(data)
+        self.small_layout = UVLayout(data, _APPEARANCE_SIZE)
+        self.small_albedo_model = AlbedoModel(data, _APPEARANCE_SIZE)
+        self.texture_layout = UVLayout(data, texture_size)
+        self.texture_albedo_model = AlbedoModel(data, texture_size)
+        self.relief_region = ReliefRegion.of(data, self.deca.layout)
+
+    def photo(
+        self, photo: str | Path | Photo, face: FaceChoice = "all", progress: Progress = lambda step: None
+    ) -> list[Reconstruction]:
+        """Reconstruct one photo; `progress` is told of each step before it starts."""
+        progress("reading")
+        started = time.perf_counter()
+        name = "the photo" if isinstance(photo, np.ndarray) else str(photo)
+        pixels = photo if isinstance(photo, np.ndarray) else read_photo(photo)
+        reading = time.perf_counter()
+        progress("finding faces")
+        faces = find_faces(pixels, face_detector(), face_landmarker())
+        if not faces:
+            raise NoFaceError(
+                f"{name}: no face found; use a photo in which a face is at least 40 pixels wide"
+            )
+        seconds = {"reading": reading - started, "finding": time.perf_counter() - reading}
+        chosen = [largest_face(faces)] if face == "largest" else faces
+        return [self.face(pixels, found, seconds, progress) for found in chosen]
+
+    @torch.no_grad()
+    def face(
+        self,
+        photo: Photo,
+        found: FoundFace,
+        seconds: dict[str, float],
+        progress: Progress = lambda step: None,
+    ) -> Reconstruction:
+        """Reconstruct one found face; `seconds` are those that led to it."""
+        deca, data = self.deca, self.deca.data
+        seconds = dict(seconds)
+
+        @contextmanager
+        def step(name: str) -> Iterator[None]:
+            progress(name)
+            started = time.perf_counter()
+            yield
+            seconds[name] = time.perf_counter() - started
+
+        crop = landmark_crop(found.ibug68)
+        points = found.dense468 if len(data.dense_landmark_triangles) else found.ibug68
+        landmarks_photo = torch.from_numpy(points[:, :2])
+        with step("geometry"):
+            landmarks_image = torch.from_numpy(transform_points(crop.T_image_photo, points[:, :2]))
+            fitted = fit_landmarks(deca.head_model, landmarks_image)
+            parameters = fitted.parameters
+        with step("eyes"):
+            vertices = deca.head_model(parameters).vertices
+            vertices_photo = register(
+                vertices_in_photo(vertices, parameters.camera, crop), deca.head_model, landmarks_photo
+            )
+            eyes = fit_eyes(
+                photo, landmarks_photo, vertices, vertices_photo, parameters, deca.head_model, crop
+            )
+            parameters = eyes.parameters
+        with step("appearance"):
+            vertices = deca.head_model(parameters).vertices
+            vertices_photo = register(
+                vertices_in_photo(vertices, parameters.camera, crop), deca.head_model, landmarks_photo
+            )
+            small = observe(photo, vertices, vertices_photo, deca.head_model, self.small_layout)
+            appearance = fit_appearance(small, parameters, data, self.small_layout, self.small_albedo_model)
+            parameters = appearance.parameters
+        with step("detail"):
+            observation = observe(photo, vertices, vertices_photo, deca.head_model, deca.layout)
+            displacement = fit_displacement(
+                observation, appearance.skin, parameters.lighting, self.relief_region
+            )
+        with step("texture"):
+            seen = observe(photo, vertices, vertices_photo, deca.head_model, self.texture_layout)
+            texture = complete_texture(
+                seen, appearance, eyes.iris_colour, data, self.texture_layout, self.texture_albedo_model
+            )
+        pixels_per_unit = crop.T_photo_crop[0, 0] * crop.size / 2
+        return Reconstruction(
+            deca=deca,
+            photo=photo,
+            found=found,
+            crop=crop,
+            parameters=parameters,
+            displacement=displacement,
+            texture=texture,
+            residuals={"landmarks_px": fitted.residual * float(pixels_per_unit)},
+            seconds=seconds,
+        )

@@ -1,0 +1,1 @@
+"""Compositions of the parts: from parameters to everything that they mean."""
