@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import numba
 import numpy as np
 import torch
@@ -40,6 +42,7 @@ def rasterise(
 
 
 @numba.njit(cache=True, nogil=True)
+@no_type_check  # The shape checks of the tests would wrap it, and the compiler cannot see through.
 def _draw(points, triangles, keys):
     """Draw one face; the arithmetic is that of `triangle_setup`, operation by operation."""
     height, width = keys.shape

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import torch
 import triton  # pyright: ignore[reportMissingImports]
 import triton.language as tl  # pyright: ignore[reportMissingImports]
@@ -42,6 +44,7 @@ def rasterise(
 
 
 @triton.jit
+@no_type_check  # The shape checks of the tests would wrap it, and the compiler cannot see through.
 def _draw(
     records,
     keys,
