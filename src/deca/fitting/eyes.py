@@ -1,0 +1,263 @@
+"""Where the eyes look and which colour the irises have, from the dark disc in each eye's opening."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from deca.fitting.observation import vertices_in_photo
+from deca.head.model import HeadModel
+from deca.parameters import Parameters
+from deca.photo.crop import Crop
+from deca.photo.sampling import Photo, sample_smoothly
+
+# The rims of the lids, once around each eye, among the 468 landmarks; left and right are the subject's.
+LEFT_RIM = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
+RIGHT_RIM = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
+_IBUG_LEFT_RIM, _IBUG_RIGHT_RIM = tuple(range(42, 48)), tuple(range(36, 42))
+
+# An iris's radius over that of its eyeball (5.9 and 12 mm; Forrester et al., The Eye, 2015).
+IRIS_RATIO = 5.9 / 12
+# sRGB of the white of an eye.
+WHITE_ALBEDO = 0.80
+# The picture of one eye: this many pixels a side, over this many radii of the eyeball.
+_SIZE, _REACH = 112, 4.0
+
+
+@dataclass(frozen=True)
+class EyesConfig:
+    """When an iris counts as found, and how far eyes turn."""
+
+    least_contrast: float = 0.10
+    """How much brighter the white is than the iris, as a fraction of the white."""
+    least_opening: float = 0.25
+    """Height of the opening over the diameter of the iris; narrower eyes count as closed."""
+    largest_turn: float = 0.5
+    """Radians."""
+    largest_difference: float = 0.12
+    """How far the two eyes may look away from their common direction, radians."""
+
+
+@dataclass(frozen=True)
+class EyesFit:
+    """The parameters with the eyes turned, and the irises' sRGB albedo; None where no iris was found."""
+
+    parameters: Parameters
+    iris_colour: Float[Tensor, "3"] | None
+
+
+@dataclass(frozen=True)
+class _Iris:
+    centre: Float[np.ndarray, " 2"]
+    radius: float
+    contrast: float
+    colour: Float[np.ndarray, " 3"]
+
+
+def fit_eyes(
+    photo: Photo,
+    landmarks_photo: Float[Tensor, "landmark 2"],
+    vertices: Float[Tensor, "1 vertex 3"],
+    vertices_photo: Float[Tensor, "vertex 3"],
+    parameters: Parameters,
+    head_model: HeadModel,
+    crop: Crop,
+    config: EyesConfig | None = None,
+) -> EyesFit:
+    """Turn the eyes so that the irises lie in the rendered openings where they lie in those of the photo.
+
+    `vertices` are those of the head posed by `parameters`, `vertices_photo` where `register` put them, landmarks
+    the 468 (or 68) in pixels of the photo. Both eyes look nearly the same way; an eye that is closed, hidden or
+    without a clear iris follows the other, and where neither is found both look straight ahead.
+    """
+    config = config or EyesConfig()
+    rims = (LEFT_RIM, RIGHT_RIM) if len(landmarks_photo) == 468 else (_IBUG_LEFT_RIM, _IBUG_RIGHT_RIM)
+    names = head_model.data.joint_names
+    gazes: list[Float[np.ndarray, " 2"] | None] = []
+    irises: list[_Iris] = []
+    for name, rim in zip(("left_eye", "right_eye"), rims, strict=True):
+        centre, radius = eyeball(vertices, head_model, name)
+        rim_photo = landmarks_photo[list(rim)].double().numpy()
+        # The lids of the head lie elsewhere than those of the photo; the iris is wanted between the head's.
+        lid = _rim_offset(vertices, vertices_photo, head_model, parameters, crop, name)
+        T_photo_eye = _eye_to_photo(centre, radius, lid, parameters, crop)
+        iris = find_iris(photo, T_photo_eye, rim_photo, config)
+        gazes.append(None if iris is None else iris.centre)
+        irises += [] if iris is None else [iris]
+    if not irises:
+        return EyesFit(parameters.replace(eyes=torch.zeros_like(parameters.eyes)), None)
+    directions = _together(gazes, config)
+    parent = head_model.data.joint_parents[names.index("left_eye")]
+    T_head_parent = head_model(parameters).joint_transforms[0, parent, :, :3]
+    eyes = torch.stack([_turn(direction, T_head_parent, config) for direction in directions])
+    colour = np.mean([iris.colour for iris in irises], 0)
+    return EyesFit(parameters.replace(eyes=eyes[None]), torch.from_numpy(colour).float())
+
+
+def eyeball(
+    vertices: Float[Tensor, "1 vertex 3"], head_model: HeadModel, joint: str
+) -> tuple[Float[Tensor, "3"], float]:
+    """Centre (head frame, metres) and radius of the eyeball that a joint carries: the sphere through its vertices."""
+    carried = eyeball_vertices(head_model, joint)
+    points = vertices[0, carried].double()
+    # |p|^2 = 2 c.p + (r^2 - |c|^2) is linear in the centre and the bracket.
+    system = torch.cat([2 * points, torch.ones(len(points), 1).double()], 1)
+    solution = torch.linalg.lstsq(system, points.square().sum(1, keepdim=True)).solution[:, 0]
+    centre = solution[:3]
+    return centre, float((solution[3] + centre.square().sum()).clamp_min(0).sqrt())
+
+
+def eyeball_vertices(head_model: HeadModel, joint: str) -> Bool[Tensor, " vertex"]:
+    """The vertices of one eyeball: those that its joint alone moves. Raises ValueError for a head without it."""
+    names = head_model.data.joint_names
+    carried = head_model.skinning_weights[:, names.index(joint)] > 0.99 if joint in names else None
+    if carried is None or int(carried.sum()) < 4:
+        raise ValueError(f"head {head_model.data.name!r} has no eyeball moved by a joint {joint!r}")
+    return carried
+
+
+def find_iris(
+    photo: Photo, T_photo_eye: Float[np.ndarray, "3 3"], rim_photo: Float[np.ndarray, "rim 2"], config: EyesConfig
+) -> _Iris | None:
+    """The disc in the opening that is darkest against its surroundings (after Daugman 1993), or None.
+
+    Lengths are in radii of the eyeball, x to the image's right and y up from its centre.
+    """
+    picture = sample_smoothly(photo, T_photo_eye, _SIZE, _SIZE)
+    rim = np.linalg.solve(T_photo_eye, np.c_[rim_photo, np.ones(len(rim_photo))].T)[:2].T
+    opening = np.zeros((_SIZE, _SIZE), np.uint8)
+    cv2.fillPoly(opening, [np.round((rim - 0.5) * 16).astype(np.int32)], 1, shift=4)
+    inside = opening.astype(np.float32)
+    unit = _SIZE / _REACH
+    rows, columns = np.nonzero(opening)
+    if len(rows) < 0.2 * (unit * IRIS_RATIO) ** 2 or np.ptp(rows) < config.least_opening * 2 * unit * IRIS_RATIO:
+        return None
+    # Skin and the white are bright in red, and an iris of any colour is not.
+    value = (0.6 * picture[..., 0] + 0.4 * picture[..., 1]).astype(np.float32)
+    white = float(np.quantile(value[opening > 0], 0.9))
+    grid_y, grid_x = np.mgrid[:_SIZE, :_SIZE]
+    # Across, irises are anywhere; up and down, lids move with the gaze and keep the iris in their middle.
+    off_middle = (0.1 * (grid_x - columns.mean()) ** 2 + 0.6 * (grid_y - rows.mean()) ** 2) / unit**2
+    found = []
+    for radius in IRIS_RATIO * np.array([0.9, 1.0, 1.1]):
+        contrast, share = _contrast(value / max(white, 1e-3), inside, radius * unit)
+        score = contrast * share - off_middle
+        row, column = np.unravel_index(score.argmax(), score.shape)
+        found.append((score[row, column], contrast[row, column], int(row), int(column), float(radius)))
+    _, contrast, row, column, radius = max(found)
+    if contrast < config.least_contrast:
+        return None
+    colour = _iris_colour(picture, opening > 0, np.array([column, row]), radius * unit)
+    centre = np.array([column + 0.5 - _SIZE / 2, _SIZE / 2 - row - 0.5]) / unit
+    return _Iris(centre, radius, float(contrast), colour)
+
+
+def _contrast(
+    value: Float[np.ndarray, "size size"], inside: Float[np.ndarray, "size size"], radius: float
+) -> tuple[Float[np.ndarray, "size size"], Float[np.ndarray, "size size"]]:
+    """By how much the ring around a disc at each pixel is brighter than the disc, within the opening.
+
+    The second is the root of n m / (n + m) for the numbers of pixels in both, against the most there could be: contrast
+    times it is what a test of the two means would go by.
+    """
+    reach = int(np.ceil(1.5 * radius))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    distance = np.hypot(x, y)
+    disc = (distance <= 0.95 * radius).astype(np.float32)
+    ring = ((distance > 1.05 * radius) & (distance <= 1.5 * radius)).astype(np.float32)
+
+    def total(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        # Through Fourier transforms: sums of nothing come out a little below zero.
+        return cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT).clip(0)
+
+    disc_area, ring_area = total(inside, disc), total(inside, ring)
+    contrast = total(value * inside, ring) / np.maximum(ring_area, 1) - total(value * inside, disc) / np.maximum(
+        disc_area, 1
+    )
+    share = np.sqrt(disc_area * ring_area / np.maximum(disc_area + ring_area, 1))
+    share /= np.sqrt(disc.sum() * ring.sum() / (disc.sum() + ring.sum()))
+    enough = (disc_area > 0.2 * disc.sum()) & (ring_area > 0.1 * ring.sum())
+    return np.where(enough, contrast, -1.0), share
+
+
+def _iris_colour(
+    picture: Float[np.ndarray, "size size 3"],
+    opening: Bool[np.ndarray, "size size"],
+    centre: Float[np.ndarray, " 2"],
+    radius: float,
+) -> Float[np.ndarray, " 3"]:
+    """Albedo of the iris: its median colour without pupil, highlights and lid's shadow, against the white's."""
+    y, x = np.mgrid[:_SIZE, :_SIZE]
+    distance = np.hypot(x - centre[0], y - centre[1])
+    ring = opening & (distance > 0.45 * radius) & (distance < 0.85 * radius) & (y > centre[1] - 0.3 * radius)
+    white = opening & (distance > 1.15 * radius)
+    value = picture.mean(2)
+    iris = np.median(picture[ring & (value <= np.quantile(value[ring], 0.8))], 0) if ring.any() else picture.mean((0, 1))
+    brightest = picture[white & (value >= np.quantile(value[white], 0.6))] if white.any() else picture.reshape(-1, 3)
+    # Grey: the tint of the white is that of its vessels and of reflexes of the skin rather than the light's.
+    light = np.clip(np.median(brightest, 0).mean() / WHITE_ALBEDO, 0.25, 1.2)
+    return np.clip(iris / light, 0.02, 0.8)
+
+
+def _rim_offset(
+    vertices: Float[Tensor, "1 vertex 3"],
+    vertices_photo: Float[Tensor, "vertex 3"],
+    head_model: HeadModel,
+    parameters: Parameters,
+    crop: Crop,
+    joint: str,
+) -> Float[np.ndarray, " 2"]:
+    """How far registration moved the lids around an eyeball, pixels of the photo."""
+    centre, radius = eyeball(vertices, head_model, joint)
+    ball = eyeball_vertices(head_model, joint)
+    away = (vertices[0].double() - centre).norm(dim=1)
+    lids = (away < 1.4 * radius) & ~ball & (vertices[0, :, 2] > centre[2])
+    if not lids.any():
+        return np.zeros(2)
+    moved = vertices_photo[:, :2] - vertices_in_photo(vertices, parameters.camera, crop)[:, :2]
+    return moved[lids].mean(0).double().numpy()
+
+
+def _eye_to_photo(
+    centre: Float[Tensor, "3"],
+    radius: float,
+    offset_photo: Float[np.ndarray, " 2"],
+    parameters: Parameters,
+    crop: Crop,
+) -> Float[np.ndarray, "3 3"]:
+    """T_photo_eye from the pixels of the eye's picture, whose axes are the head frame's x and -y."""
+    corners = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]) * radius + centre.float()
+    origin, right, down = vertices_in_photo(corners[None], parameters.camera, crop)[:, :2].double().numpy()
+    linear = np.stack([right - origin, down - origin], 1) * (_REACH / _SIZE)
+    T = np.eye(3)
+    T[:2, :2] = linear
+    T[:2, 2] = origin + offset_photo - linear @ np.full(2, _SIZE / 2)
+    return T
+
+
+def _together(gazes: list[Float[np.ndarray, " 2"] | None], config: EyesConfig) -> list[Float[np.ndarray, " 3"]]:
+    """Directions in the head frame of both eyes from where their irises lie: nearly the same, never far out."""
+    depth = np.sqrt(1 - IRIS_RATIO**2)
+    angles = [np.arcsin(np.clip(gaze / depth, -0.95, 0.95)) if gaze is not None else None for gaze in gazes]
+    common = np.mean([angle for angle in angles if angle is not None], 0)
+    directions = []
+    for angle in angles:
+        own = common if angle is None else common + np.clip(angle - common, -config.largest_difference, config.largest_difference)
+        x, y = np.sin(own)
+        directions.append(np.array([x, y, np.sqrt(max(1e-6, 1 - x * x - y * y))]))
+    return directions
+
+
+def _turn(
+    direction: Float[np.ndarray, " 3"], T_head_parent: Float[Tensor, "3 3"], config: EyesConfig
+) -> Float[Tensor, "3"]:
+    """Axis-angle that turns the eye's axis, +z in its parent's frame, into a direction of the head frame."""
+    target = T_head_parent.double().T @ torch.from_numpy(direction)
+    axis = torch.linalg.cross(torch.tensor([0.0, 0.0, 1.0]).double(), target)
+    angle = torch.atan2(axis.norm(), target[2]).clamp_max(config.largest_turn)
+    return (torch.nn.functional.normalize(axis, dim=0, eps=1e-12) * angle).float()
