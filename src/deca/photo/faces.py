@@ -53,9 +53,9 @@ class FoundFace:
 def find_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> list[FoundFace]:
     """Every face of a photo, from the viewer's left to right; an empty list when there is none.
 
-    Mostly one look at the whole photo is enough. Where it shows only small faces or none, it is looked at from
-    nearer and farther too. Where no face is beyond doubt, it is also looked at lying on its sides and upside
-    down, because an upside-down face can pass for an upright one, with less presence than the right way up.
+    Mostly one look at the whole photo is enough. Where it shows only small faces or none, it is seen from
+    nearer and farther too. Where no face is beyond doubt, it is also seen lying on its sides and upside down,
+    because an upside-down face can pass for an upright one, with less presence than the right way up.
     """
     height, width = photo.shape[:2]
 
