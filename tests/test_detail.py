@@ -146,7 +146,7 @@ def test_copies_on_the_seam_move_together(small_head, layout, vertices) -> None:
     halves = torch.zeros(1, 1, SIZE, SIZE)
     halves[..., SIZE // 2 :] = 0.004
     shift = model(vertices, halves).vertices - model(vertices, torch.zeros_like(halves)).vertices
-    # The first vertex of a ring lies on the seam: one copy is told to stay, the other to move four millimetres.
+    # The first vertex of a ring lies on the seam: one copy is told to stay, the other to move by 4 mm.
     on_seam = shift[0, [ring * COLUMNS for ring in range(RINGS)]].norm(dim=-1)
     torch.testing.assert_close(on_seam, torch.full_like(on_seam, 0.002), atol=1e-6, rtol=0)
 

@@ -28,7 +28,7 @@ def _triton(vertices: Tensor, triangles: Tensor, height: int, width: int) -> Ten
 
 def _has_triton() -> bool:
     if not torch.cuda.is_available():
-        # Without a GPU the kernel runs in Triton's interpreter, which it must be told before its first import.
+        # Without a GPU the kernel runs in the interpreter, which Triton must be told before its import.
         os.environ["TRITON_INTERPRET"] = "1"
     return find_spec("triton") is not None
 
