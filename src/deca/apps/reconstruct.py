@@ -18,7 +18,7 @@ from deca.fitting.eyes import fit_eyes
 from deca.fitting.landmarks import fit_landmarks
 from deca.fitting.observation import observe, vertices_in_photo
 from deca.fitting.registration import register
-from deca.fitting.relief_region import ReliefRegion
+from deca.fitting.relief_region import relief_region
 from deca.fitting.texture import complete_texture
 from deca.head.albedo import AlbedoModel
 from deca.head.uv import UVLayout
@@ -67,7 +67,7 @@ class Reconstructor:
         self.small_albedo_model = AlbedoModel(data, _APPEARANCE_SIZE)
         self.texture_layout = UVLayout(data, texture_size)
         self.texture_albedo_model = AlbedoModel(data, texture_size)
-        self.relief_region = ReliefRegion.of(data, self.deca.layout)
+        self.relief_region = relief_region(data, self.deca.layout)
 
     def photo(
         self, photo: str | Path | Photo, face: FaceChoice = "all", progress: Progress = lambda step: None

@@ -251,15 +251,11 @@ class _Problem:
         scale = state.camera[0].exp()
         points = head.posed(state.coefficients, state.pose, state.jaw)
 
-        def turned(turn: Tensor) -> Tensor:
-            pose = axis_angle_to_matrix(turn[:3]) @ state.pose
-            return head.posed(state.coefficients, pose, state.jaw + turn[3:])
-
-        rotation = torch.func.jacfwd(turned)(torch.zeros(6, dtype=torch.float64)).permute(2, 0, 1)
+        by_rotation = torch.cat([self.by_pose(state, points), self.by_jaw(state)])
         image = self.project(state, points)
         by_camera = torch.stack([image, torch.zeros_like(image), torch.zeros_like(image)])
         by_camera[1, :, 0] = by_camera[2, :, 1] = scale
-        by_points = scale * torch.cat([rotation, head.linear(state.pose, state.jaw)])[..., :2]
+        by_points = scale * torch.cat([by_rotation, head.linear(state.pose, state.jaw)])[..., :2]
         weights = self.weights(state)
         jacobian = self.whitened(torch.cat([by_camera, by_points]), weights)
         residual = self.whitened(image - self.target, weights)
@@ -270,6 +266,27 @@ class _Problem:
         gradient = weighted @ residual.flatten() + self.prior * unknowns + self.slope
         hessian = weighted @ jacobian_flat.T + torch.diag(self.prior)
         return gradient, hessian
+
+    def by_pose(self, state: _State, points: Float[Tensor, "point 3"]) -> Float[Tensor, "3 point 3"]:
+        """Derivatives by a further small turn of the whole head about its root joint: axis x arm."""
+        joints = self.head.joint_template + torch.einsum(
+            "k,kjc->jc", state.coefficients, self.head.joint_basis
+        )
+        arms = points - joints[self.head.names.index("root")]
+        axes = torch.eye(3, dtype=arms.dtype)[:, None].expand(-1, len(arms), -1)
+        return torch.linalg.cross(axes, arms.expand(3, -1, -1))
+
+    def by_jaw(self, state: _State) -> Float[Tensor, "3 point 3"]:
+        """Derivatives by the jaw's rotation: central differences, exact to nine digits in double precision."""
+        step = 1e-5
+        turns = step * torch.eye(3, dtype=torch.float64)
+        ahead, behind = (
+            torch.stack(
+                [self.head.posed(state.coefficients, state.pose, state.jaw + sign * turn) for turn in turns]
+            )
+            for sign in (1, -1)
+        )
+        return (ahead - behind) / (2 * step)
 
     def step(self, state: _State, gradient: Tensor, hessian: Tensor, damping: float) -> _State:
         """One damped step; unknowns at a bound that the step would leave stay where they are."""
