@@ -41,7 +41,7 @@ function show({ morphs = {}, joints = {}, azimuth = 0, elevation = 0, bumps = 1,
   const target = at ? new THREE.Vector3(...at) : bounds.getCenter(new THREE.Vector3());
   const camera = new THREE.PerspectiveCamera(25, window.innerWidth / window.innerHeight, 0.01, 10);
   const direction = new THREE.Vector3().setFromSphericalCoords(
-    (1.3 * size) / 2 / Math.tan(THREE.MathUtils.degToRad(12.5)) + 0.1,
+    (1.1 * size) / 2 / Math.tan(THREE.MathUtils.degToRad(12.5)),
     THREE.MathUtils.degToRad(90 - elevation),
     THREE.MathUtils.degToRad(azimuth),
   );
