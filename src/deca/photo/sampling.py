@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-Photo = UInt8[np.ndarray, "height width 3"]
+Photo = UInt8[np.ndarray, "_height _width 3"]
 Affine = Float[np.ndarray, "3 3"]
 
 
