@@ -93,7 +93,7 @@ def main() -> None:
             lambda: visible_points(layout.to_uv(image).flatten(2).mT, texel_normals, surface, 0.02),
             "",
         ),
-        (f"dense mesh, {len(dense.corners):,} vertices", lambda: dense(vertices, displacement), ""),
+        (f"dense mesh, {len(dense.copies):,} vertices", lambda: dense(vertices, displacement), ""),
         (f"clay {CROP}", lambda: clay(CROP, 1), "15"),
         ("clay 1024", lambda: clay(1024, 1), ""),
         ("clay 1024, 2 x 2 smooth", lambda: clay(1024, 2), ""),

@@ -9,10 +9,9 @@ from small_head import COLUMNS, RADII, RINGS
 
 from deca.geometry import vertex_normals
 from deca.head.data import HeadData
-from deca.head.dense import DenseModel, subdivide
+from deca.head.dense import DenseModel
 from deca.head.detail import DetailModel, displaced_positions
 from deca.head.uv import UVLayout
-from deca.raster.gather import weighted_corners
 
 SIZE = 128
 
@@ -105,40 +104,34 @@ def test_displaced_positions_move_along_the_normal(small_head, layout, vertices)
     torch.testing.assert_close(shift.norm(dim=1), torch.full_like(shift[:, 0], 0.003), atol=1e-6, rtol=0)
 
 
-def test_subdividing_keeps_the_surface_and_its_connections(small_head: HeadData) -> None:
-    fine, corners, weights = subdivide(small_head.triangles, 200, 4)
-    edges = {
-        tuple(sorted(edge))
-        for t in small_head.triangles.tolist()
-        for edge in zip(t, t[1:] + t[:1], strict=True)
-    }
-    assert len(fine) == 16 * 396
-    assert len(corners) == 200 + 3 * len(edges) + 3 * 396
-    # A closed surface stays closed: every edge has two triangles, run through in opposite ways.
-    directed = np.concatenate([fine[:, [0, 1]], fine[:, [1, 2]], fine[:, [2, 0]]])
-    assert len(np.unique(directed, axis=0)) == len(directed)
-    assert {tuple(edge) for edge in directed.tolist()} == {(b, a) for a, b in directed.tolist()}
-    points = weighted_corners(
-        torch.from_numpy(small_head.template_vertices),
-        torch.from_numpy(corners),
-        torch.from_numpy(weights).float(),
-    ).numpy()
-    areas = [_area(points, fine), _area(small_head.template_vertices, small_head.triangles)]
-    assert areas[0] == pytest.approx(areas[1], rel=1e-5)
-
-
 def test_the_dense_mesh_is_round_and_whole(small_head, layout, vertices) -> None:
     model = DenseModel(small_head, layout)
     plain = model(vertices, torch.zeros(1, 1, SIZE, SIZE))
+    assert len(plain.triangles) == 16 * len(small_head.triangles)
     assert plain.vertices.shape[1] == plain.triangles.max() + 1
-    torch.testing.assert_close(plain.vertices[:, :200], vertices, atol=1e-6, rtol=0)
-    # Nearer to the ellipsoid than the flat triangles are.
-    radial = (plain.vertices[0] / torch.from_numpy(RADII).float()).norm(dim=-1)
-    flat = weighted_corners(vertices[0], model.corners, model.weights) / torch.from_numpy(RADII).float()
-    assert (radial - 1).abs().mean() < 0.5 * (flat.norm(dim=-1) - 1).abs().mean()
+    # Nearer to the ellipsoid than the flat triangles' own middles are.
+    radii = torch.from_numpy(RADII).float()
+    radial = (plain.vertices[0] / radii).norm(dim=-1)
+    middles = vertices[0][torch.from_numpy(small_head.triangles)].mean(1)
+    assert (radial - 1).abs().mean() < 0.5 * ((middles / radii).norm(dim=-1) - 1).abs().mean()
+    off = (plain.vertices[0, :200] - vertices[0]).norm(dim=-1)
+    assert off.median() < 0.0005
     lifted = model(vertices, torch.full((1, 1, SIZE, SIZE), 0.004))
     shift = (lifted.vertices - plain.vertices).norm(dim=-1)
     torch.testing.assert_close(shift, torch.full_like(shift, 0.004), atol=1e-6, rtol=0)
+
+
+def test_surface_and_layout_stay_side_by_side(small_head, layout, vertices) -> None:
+    """The dense mesh's UV at a vertex is that of the place on the head where the vertex lies."""
+    mesh = DenseModel(small_head, layout)(vertices, torch.zeros(1, 1, SIZE, SIZE))
+    u, v = mesh.texture_vertices[mesh.texture_triangles].unbind(-1)
+    longitude, latitude = (u - 0.5) * np.pi / 0.47, (v - 0.5) * np.pi / 2 / 0.47
+    x = RADII[0] * longitude.sin() * latitude.cos()
+    expected = torch.stack([x, RADII[1] * latitude.sin()], -1)
+    found = mesh.vertices[0][mesh.triangles][..., :2]
+    # Beside the poles, whose caps the lattice does not reach.
+    inner = (latitude.abs() < 1.2).all(-1)
+    torch.testing.assert_close(found[inner], expected[inner], atol=0.006, rtol=0)
 
 
 def test_copies_on_the_seam_move_together(small_head, layout, vertices) -> None:
@@ -149,8 +142,3 @@ def test_copies_on_the_seam_move_together(small_head, layout, vertices) -> None:
     # The first vertex of a ring lies on the seam: one copy is told to stay, the other to move by 4 mm.
     on_seam = shift[0, [ring * COLUMNS for ring in range(RINGS)]].norm(dim=-1)
     torch.testing.assert_close(on_seam, torch.full_like(on_seam, 0.002), atol=1e-6, rtol=0)
-
-
-def _area(points: np.ndarray, triangles: np.ndarray) -> float:
-    a, b, c = (points[triangles[:, k]].astype(np.float64) for k in range(3))
-    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
