@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sparse
 from jaxtyping import Bool, Float, Int
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import splu
 
 
 def reference_triangles(
@@ -36,12 +36,13 @@ def tutte_embedding(
     """
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     ends = np.concatenate([edges, edges[:, ::-1]])
-    adjacency = sparse.csr_matrix((np.ones(len(ends)), ends.T), shape=(len(points), len(points)))
-    adjacency.data[:] = 1
+    # Both triangles at an edge name it, so it would count twice: keep each pair of neighbours once.
+    first, second = np.unique(ends, axis=0).T
+    adjacency = sparse.csr_matrix((np.ones(len(first)), (first, second)), shape=(len(points), len(points)))
     laplacian = (sparse.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency).tocsr()
     free = ~fixed
     embedded = points.copy()
-    embedded[free] = spsolve(laplacian[free][:, free].tocsc(), -laplacian[free][:, fixed] @ points[fixed])
+    embedded[free] = splu(laplacian[free][:, free].tocsc()).solve(-laplacian[free][:, fixed] @ points[fixed])
     return embedded
 
 
@@ -63,7 +64,7 @@ def minimise_distortion(
     inverse = np.linalg.inv(shapes)
     derivative_x, derivative_y = _derivatives(triangles, inverse, len(points))
     free = np.nonzero(~fixed.T.ravel())[0]
-    current = points.T.ravel().copy()
+    current = np.array(points.T.ravel())
     energy = _energy(_jacobians(current, derivative_x, derivative_y), weights)
     for _ in range(iterations):
         jacobians = _jacobians(current, derivative_x, derivative_y)
@@ -86,7 +87,7 @@ def minimise_distortion(
         normal = part.T @ part
         damping = 1e-6 * normal.diagonal().mean() * sparse.identity(len(free))
         step = np.zeros_like(current)
-        step[free] = spsolve((normal + damping).tocsc(), part.T @ (right_side - system @ current))
+        step[free] = splu((normal + damping).tocsc()).solve(part.T @ (right_side - system @ current))
         length = min(1.0, 0.8 * _first_flip(jacobians, _jacobians(step, derivative_x, derivative_y)))
         before = energy
         while length > 1e-9:

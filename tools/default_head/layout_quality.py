@@ -62,6 +62,6 @@ def narrowest_gap(texels: Texels, texture_triangles: Int[np.ndarray, "triangle 3
     island = np.where(texels.covered, islands(texture_triangles)[texels.triangles], -1)
     gaps = []
     for number in range(island.max() + 1):
-        distance = distance_transform_edt(island != number)
+        distance = np.asarray(distance_transform_edt(island != number))
         gaps.append(float(distance[(island >= 0) & (island != number)].min()))
     return min(gaps)

@@ -32,8 +32,10 @@ class Texels:
 
     def spread(self, image: Float[np.ndarray, "size size channel"]) -> Float[np.ndarray, "size size channel"]:
         """The image with every texel outside the islands taking the value of the nearest one inside."""
-        rows, columns = distance_transform_edt(~self.covered, return_distances=False, return_indices=True)
-        return image[rows, columns]
+        nearest = np.asarray(
+            distance_transform_edt(~self.covered, return_distances=False, return_indices=True)
+        )
+        return image[nearest[0], nearest[1]]
 
 
 def rasterise_layout(
