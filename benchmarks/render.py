@@ -27,7 +27,7 @@ from deca.render.camera import project
 from deca.render.clay import clay_colours
 from deca.render.renderer import picture, render_detailed, render_lit
 from deca.render.surface import SurfaceModel
-from deca.render.visibility import visible_points
+from deca.render.visibility import openness, visible_points
 
 RUNS = 30
 CROP = 224
@@ -94,6 +94,7 @@ def main() -> None:
             "",
         ),
         (f"dense mesh, {len(dense.copies):,} vertices", lambda: dense(vertices, displacement), ""),
+        ("openness of the vertices, 48 views", lambda: openness(vertices, surfaces.triangles), ""),
         (f"clay {CROP}", lambda: clay(CROP, 1), "15"),
         ("clay 1024", lambda: clay(1024, 1), ""),
         ("clay 1024, 2 x 2 smooth", lambda: clay(1024, 2), ""),

@@ -12,11 +12,11 @@ from deca.head.data import HeadData
 from deca.head.uv import UVLayout
 from deca.raster.fragments import Fragments
 from deca.render.camera import project
-from deca.render.clay import clay_colours
+from deca.render.clay import clay_colours, shaded_cavities
 from deca.render.lighting import shade
 from deca.render.renderer import over, picture, render_detailed, render_lit, render_texture
 from deca.render.surface import Surface, SurfaceModel
-from deca.render.visibility import visible_points
+from deca.render.visibility import openness, visible_points
 
 CAMERA = torch.tensor([[8.0, 0.0, 0.0], [6.0, 0.01, -0.01]])
 
@@ -135,3 +135,15 @@ def test_what_is_behind_something_is_not_seen() -> None:
     normals = torch.tensor([0.0, 0.0, 1.0]).expand(1, 4, 3)
     assert visible_points(points, normals, surface, 0.01).tolist() == [[False, True, True, False]]
     assert np.isclose(surface.depth.mean(), -0.5)
+
+
+def test_the_sky_is_open_outside_and_shut_inside(small_head: HeadData, vertices: torch.Tensor) -> None:
+    """A head inside a head sees nothing of the sky; the outer one, being convex, all of it."""
+    triangles = torch.from_numpy(small_head.triangles)
+    both = torch.cat([vertices[:1], 0.5 * vertices[:1]], 1)
+    found = openness(both, torch.cat([triangles, triangles + 200]))[0, :, 0]
+    assert found[:200].min() > 0.95
+    assert found[200:].max() < 0.02
+    grey = torch.full((400, 3), 0.5)
+    shaded = shaded_cavities(grey, found[:, None])
+    assert shaded[200:].max() < 0.5 * shaded[:200].min()

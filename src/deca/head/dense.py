@@ -32,8 +32,8 @@ class DenseModel(nn.Module):
     """Subdivides the heads of one topology and displaces them; what depends on the topology is made once.
 
     Loop subdivision is smooth but shrinks: the vertices it starts from are first moved out by what it takes
-    away (one step of progressive interpolation, Cheng et al. 2009). On the face that brings it from 0.3 mm off
-    the head's own vertices to 0.1 mm; further steps gain little and bring the mesh's own unevenness back.
+    away (one step of progressive interpolation, Cheng et al. 2009). On the face that brings it from 0.3 mm
+    off the head's own vertices to 0.1 mm; further steps gain little and bring the mesh's own unevenness back.
     """
 
     triangles: Tensor

@@ -9,12 +9,13 @@ from torch import Tensor
 # (direction to the lamp in the head frame, RGB strength): a warm key from the viewer's upper left, a cool
 # fill from the right, and a rim from above and behind that parts the head from its background.
 _LAMPS = (
-    ((-0.55, 0.60, 0.75), (0.62, 0.60, 0.57)),
-    ((0.85, 0.05, 0.45), (0.20, 0.22, 0.25)),
+    ((-0.55, 0.60, 0.75), (0.78, 0.75, 0.71)),
+    ((0.85, 0.05, 0.45), (0.24, 0.26, 0.30)),
     ((0.30, 0.80, -0.55), (0.22, 0.23, 0.25)),
 )
 _SKY = (0.22, 0.23, 0.25)
 _GROUND = (0.14, 0.13, 0.12)
+_DEEPEST = 0.25
 _CLAY = (0.80, 0.78, 0.76)
 _SHEEN = 0.06
 _SHEEN_POWER = 24
@@ -32,3 +33,10 @@ def clay_colours(normals: Float[Tensor, "pixel 3"]) -> Float[Tensor, "pixel 3"]:
     halfway = torch.nn.functional.normalize(directions[0] + normals.new_tensor([0.0, 0.0, 1.0]), dim=-1)
     sheen = _SHEEN * (normals @ halfway).clamp_min(0)[:, None] ** _SHEEN_POWER
     return (normals.new_tensor(_CLAY) * (ambient + diffuse) + sheen).clamp(0, 1)
+
+
+def shaded_cavities(
+    colours: Float[Tensor, "pixel 3"], openness: Float[Tensor, "pixel 1"]
+) -> Float[Tensor, "pixel 3"]:
+    """Colours darkened where little of the sky is open: inside the mouth, the nostrils and the ears."""
+    return colours * (_DEEPEST + (1 - _DEEPEST) * openness)
