@@ -14,8 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from deca.apps.reconstruct import FaceChoice, NoFaceError, Reconstructor, TextureSize
-from deca.apps.reconstruction import OpeningPose
+from deca.apps.options import ReconstructOptions
+from deca.apps.reconstruct import NoFaceError, Reconstructor
 from deca.head.data import HeadError
 from deca.io.files import whole_file
 from deca.io.images import SUFFIXES, PhotoError
@@ -25,6 +25,10 @@ REPORT = "report.json"
 
 class UsageError(ValueError):
     """The command was called in a way that leaves nothing to do."""
+
+
+class OutputError(OSError):
+    """Results cannot be written any more; what was written before is whole."""
 
 
 def list_photos(patterns: Iterable[str]) -> list[Path]:
@@ -122,71 +126,53 @@ class Report:
             temporary.write_text(json.dumps({"photos": self.entries}, indent=1) + "\n")
 
 
-def reconstruct_photos(
-    patterns: Iterable[str],
-    out: Path,
-    *,
-    face: FaceChoice,
-    pose: OpeningPose,
-    head: Path | None,
-    texture_size: TextureSize,
-    overwrite: bool,
-    console: Console,
-) -> int:
-    """Reconstruct photos into folders of `out`; returns how many photos failed.
+def reconstruct_photos(options: ReconstructOptions, console: Console) -> int:
+    """Reconstruct photos into folders of `options.out`; returns how many photos failed.
 
     A photo that fails is told of in one line and in the report, and the next one goes on. Raises UsageError
-    where nothing can be done: no photos, an unusable head file, or an output folder that cannot be written.
+    where nothing can be done (no photos, an unusable head file, an output folder that cannot be written), and
+    OutputError where writing fails on the way, as on a full disk.
     """
-    photos = list_photos(patterns)
+    photos = list_photos(options.photos)
     if not photos:
         raise UsageError("no photos given; name photo files, folders or patterns")
-    settings: dict[str, object] = {
-        "version": version("deca"),
-        "face": face,
-        "pose": pose,
-        "head": None if head is None else str(head.resolve()),
-        "texture_size": texture_size,
-    }
-    report = _open_report(out, settings, overwrite)
+    report = _open_report(options)
     try:
-        reconstructor = Reconstructor(head, texture_size)
+        reconstructor = Reconstructor(options.head, options.texture_size)
     except (HeadError, FileNotFoundError) as error:
         raise UsageError(str(error)) from None
     names = output_names(photos)
-    failures = 0
-    with Progress(
-        TextColumn("{task.description}"),
+    columns = (
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=console,
-    ) as bar:
+    )
+    failures = 0
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=len(photos))
         for photo, name in zip(photos, names, strict=True):
-            if not overwrite and report.done(photo):
-                console.print(f"{photo}: done before, skipped (--overwrite does it again)", highlight=False)
-                bar.advance(task)
-                continue
 
             def show(step: str, photo: Path = photo) -> None:
                 bar.update(task, description=f"{photo.name}: {step}")
 
-            try:
-                entry = _one_photo(reconstructor, photo, name, set(names), out, face, pose, show)
-                report.add(photo, status="done", **entry)
-                console.print(
-                    f"{photo}: {', '.join(str(out / folder) for folder in entry['faces'])}", highlight=False
+            if not options.overwrite and report.done(photo):
+                line = f"{photo}: done before, skipped (--overwrite does it again)"
+            else:
+                try:
+                    entry = _one_photo(reconstructor, photo, name, set(names), options, show)
+                    report.add(photo, **entry)
+                except OSError as error:
+                    # A full disk fails every photo after this one too.
+                    reason = error.strerror or error
+                    raise OutputError(
+                        f"{options.out}: cannot be written ({reason}); no half-written file is left"
+                    ) from None
+                failures += entry["status"] == "failed"
+                line = (
+                    f"failed {entry['error']}" if entry["status"] == "failed" else _told(options.out, entry)
                 )
-            except (PhotoError, NoFaceError, FileNotFoundError) as error:
-                failures += 1
-                console.print(f"[red]failed[/red] {error}", highlight=False, soft_wrap=True)
-                report.add(photo, status="failed", error=str(error))
-            except OSError as error:
-                # A full disk fails every photo after this one too.
-                raise UsageError(
-                    f"{out}: cannot be written ({error.strerror}); nothing was left half-written"
-                ) from None
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
             bar.advance(task)
     return failures
 
@@ -196,34 +182,48 @@ def _one_photo(
     photo: Path,
     name: str,
     reserved: set[str],
-    out: Path,
-    face: FaceChoice,
-    pose: OpeningPose,
+    options: ReconstructOptions,
     show: Callable[[str], None],
 ) -> dict[str, Any]:
+    """Reconstruct and save one photo; its entry in the report."""
     started = time.perf_counter()
-    results = reconstructor.photo(photo, face, show)
+    try:
+        results = reconstructor.photo(photo, options.face, show)
+    except (PhotoError, NoFaceError, FileNotFoundError) as error:
+        return {"status": "failed", "error": str(error)}
     folders = face_folders(name, len(results), reserved)
     show("writing")
     writing = time.perf_counter()
     for result, folder in zip(results, folders, strict=True):
-        result.save(out / folder, pose)
-    return {
-        "faces": folders,
-        "seconds": {
-            "total": time.perf_counter() - started,
-            "writing": time.perf_counter() - writing,
-            "faces": [result.seconds for result in results],
-        },
+        result.save(options.out / folder, options.pose)
+    seconds = {
+        "total": time.perf_counter() - started,
+        "writing": time.perf_counter() - writing,
+        "faces": [result.seconds for result in results],
     }
+    return {"status": "done", "faces": folders, "seconds": seconds}
 
 
-def _open_report(out: Path, settings: dict[str, object], overwrite: bool) -> Report:
+def _told(out: Path, entry: dict[str, Any]) -> str:
+    return f"{', '.join(str(out / face) for face in entry['faces'])} ({entry['seconds']['total']:.1f} s)"
+
+
+def _open_report(options: ReconstructOptions) -> Report:
+    """The report of the output folder, made if need be; that it can be written is tried now, not after an
+    hour."""
+    out = options.out
+    settings: dict[str, object] = {
+        "version": version("deca"),
+        "face": options.face,
+        "pose": options.pose,
+        "head": None if options.head is None else str(options.head.resolve()),
+        "texture_size": options.texture_size,
+    }
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with whole_file(out / REPORT) as temporary:
-            existing = out / REPORT
-            temporary.write_bytes(existing.read_bytes() if existing.is_file() else b'{"photos": {}}\n')
+        with whole_file(out / ".writable") as trial:
+            trial.touch()
+        (out / ".writable").unlink()
+        return Report(out, settings, options.overwrite)
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror}); choose another --out") from None
-    return Report(out, settings, overwrite)

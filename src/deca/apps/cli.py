@@ -4,57 +4,29 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 from tyro.extras import SubcommandApp
 
+from deca.apps.options import ReconstructOptions
+
 app = SubcommandApp()
 
 
 @app.command
-def reconstruct(
-    photos: Annotated[tuple[str, ...], tyro.conf.Positional],
-    /,
-    out: Path,
-    face: Literal["all", "largest"] = "all",
-    pose: Literal["photo", "neutral"] = "photo",
-    head: Path | None = None,
-    texture_size: Literal[512, 1024, 2048] = 1024,
-    overwrite: bool = False,
-) -> int:
-    """Turn photos into animatable, detailed 3D heads, one folder a face.
-
-    Args:
-        photos: Photo files, folders or quoted glob patterns.
-        out: Folder for the results; what is done there already is skipped.
-        face: Every face, left to right, or the largest alone.
-        pose: How head.glb opens: posed as in the photo, or neutral.
-        head: A head file in place of the default head.
-        texture_size: Pixels along a side of texture.png.
-        overwrite: Do again what is done.
-    """
+def reconstruct(options: Annotated[ReconstructOptions, tyro.conf.arg(name="")]) -> int:
+    """Turn photos into animatable, detailed 3D heads, one folder a face."""
     # Imported late: `deca --help` should not wait for PyTorch.
-    from deca.apps.batch import UsageError, reconstruct_photos
+    from deca.apps.batch import OutputError, UsageError, reconstruct_photos
 
-    console = Console(stderr=True)
     try:
-        failures = reconstruct_photos(
-            photos,
-            out,
-            face=face,
-            pose=pose,
-            head=head,
-            texture_size=texture_size,
-            overwrite=overwrite,
-            console=console,
-        )
-    except UsageError as error:
+        failures = reconstruct_photos(options, Console(stderr=True))
+    except (UsageError, OutputError) as error:
         print(f"deca: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, UsageError) else 1
     return 1 if failures else 0
 
 
@@ -77,8 +49,5 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"deca {version('deca')}")
         return
-    sys.exit(
-        app.cli(
-            prog="deca", description=f"deca {version('deca')}: a photo in, an animatable detailed head out."
-        )
-    )
+    description = f"deca {version('deca')}: one photo of a face in, an animatable detailed 3D head out."
+    sys.exit(app.cli(prog="deca", description=description))

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
+from deca.apps.options import FaceChoice, TextureSize
 from deca.apps.reconstruction import Reconstruction
-from deca.fitting.appearance import fit_appearance
+from deca.fitting.appearance import fit_appearance, shading_map
 from deca.fitting.displacement import fit_displacement
 from deca.fitting.eyes import fit_eyes
 from deca.fitting.landmarks import fit_landmarks
@@ -30,8 +30,6 @@ from deca.photo.crop import landmark_crop
 from deca.photo.faces import FoundFace, find_faces, largest_face
 from deca.photo.sampling import Photo, transform_points
 
-FaceChoice = Literal["all", "largest"]
-TextureSize = Literal[512, 1024, 2048]
 Progress = Callable[[str], None]
 
 _APPEARANCE_SIZE = 256
@@ -133,9 +131,9 @@ class Reconstructor:
             parameters = appearance.parameters
         with step("detail"):
             observation = observe(photo, vertices, vertices_photo, deca.head_model, deca.layout)
-            displacement = fit_displacement(
-                observation, appearance.skin, parameters.lighting, self.relief_region
-            )
+            light = shading_map(observation.normals, parameters.lighting)
+            predicted = deca.albedo_model(parameters.albedo) * light
+            displacement = fit_displacement(observation, predicted, parameters.lighting, self.relief_region)
         with step("texture"):
             seen = observe(photo, vertices, vertices_photo, deca.head_model, self.texture_layout)
             texture = complete_texture(

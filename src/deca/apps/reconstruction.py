@@ -7,13 +7,13 @@ import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from deca.apps.options import OpeningPose
 from deca.geometry import vertex_normals
 from deca.head.model import Head
 from deca.io.gltf import at_rest, write_glb
@@ -26,8 +26,6 @@ from deca.photo.crop import Crop
 from deca.photo.faces import FoundFace
 from deca.photo.sampling import Photo
 from deca.render.camera import crop_to_photo, project
-
-OpeningPose = Literal["photo", "neutral"]
 
 
 @dataclass(frozen=True)

@@ -140,22 +140,33 @@ def fit_landmarks(
     state = problem.start()
     cost, damping = problem.cost(state), 1e-3
     for _ in range(config.iterations):
-        gradient, hessian = problem.normal_equations(state)
-        accepted = False
-        for _ in range(8):
-            candidate = problem.step(state, gradient, hessian, damping)
-            candidate_cost = problem.cost(candidate)
-            if candidate_cost < cost:
-                accepted = True
-                break
-            damping *= 6
-        if not accepted:
+        step = _downhill(problem, state, cost, damping)
+        if step is None:
             break
-        gain = (cost - candidate_cost) / cost
-        state, cost, damping = candidate, candidate_cost, max(damping / 6, 1e-9)
+        gain = 1 - step.cost / cost
+        state, cost, damping = step.state, step.cost, max(step.damping / 6, 1e-9)
         if gain < 1e-5:
             break
     return problem.result(head_model, state)
+
+
+@dataclass(frozen=True)
+class _Step:
+    state: _State
+    cost: float
+    damping: float
+
+
+def _downhill(problem: _Problem, state: _State, cost: float, damping: float) -> _Step | None:
+    """A step that lowers the cost, damped more until one does; None where eight did not."""
+    gradient, hessian = problem.normal_equations(state)
+    for _ in range(8):
+        candidate = problem.step(state, gradient, hessian, damping)
+        candidate_cost = problem.cost(candidate)
+        if candidate_cost < cost:
+            return _Step(candidate, candidate_cost, damping)
+        damping *= 6
+    return None
 
 
 @dataclass(frozen=True)
@@ -277,7 +288,8 @@ class _Problem:
         return torch.linalg.cross(axes, arms.expand(3, -1, -1))
 
     def by_jaw(self, state: _State) -> Float[Tensor, "3 point 3"]:
-        """Derivatives by the jaw's rotation: central differences, exact to nine digits in double precision."""
+        """Derivatives by the jaw's rotation: central differences, exact to nine digits in double
+        precision."""
         step = 1e-5
         turns = step * torch.eye(3, dtype=torch.float64)
         ahead, behind = (
