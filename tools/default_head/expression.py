@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from default_head.frame import mirrored
 from default_head.makehuman import MakeHuman
-from default_head.mesh import Topology
+from default_head.mesh import CAVITIES, Topology
+from default_head.profiles import parting_length, point_at, profiles
 from jaxtyping import Float
 
 _SIDED = (
@@ -19,10 +20,12 @@ _MIDDLE = (
 )
 ACTIONS = tuple(sorted([*_MIDDLE, *(name + side for name in _SIDED for side in ("Left", "Right"))]))
 # How far one unit of an action turns the eyeball, degrees about x (down is positive) and y (to the subject's left is
-# positive) of the left eye; the lids of the same actions are made for about these.
-GAZE = {"eyeLookUp": (-20, 0), "eyeLookDown": (25, 0), "eyeLookIn": (0, -28), "eyeLookOut": (0, 28)}
+# positive) of the left eye: those of the MakeHuman eyeball in the same actions, for which its lids are made.
+GAZE = {"eyeLookUp": (-14, 0), "eyeLookDown": (19, 0), "eyeLookIn": (0, -22), "eyeLookOut": (0, 22)}
 # The linear part of the map from base mesh to mean head is fitted around each vertex with this width, metres.
 TRANSFER_WIDTH = 0.015
+# A blink is measured at this part of it, before the lids cross, and scaled so that they overlap by so much, metres.
+NEARLY_CLOSED, LID_OVERLAP = 0.7, 0.0005
 
 
 def facial_actions(
@@ -37,6 +40,9 @@ def facial_actions(
     fields[:, np.isin(topology.vertex_part, (1, 2))] = 0
     local = _local_maps(topology.place(data.vertices), vertices, topology)
     fields = np.einsum("vrc,avc->avr", local, fields)
+    factor = _closing_factor(fields[ACTIONS.index("eyeBlinkLeft")], vertices, topology)
+    for name, sign in (("eyeBlinkLeft", 1), ("eyeBlinkRight", -1)):
+        fields[ACTIONS.index(name)] *= factor(sign * vertices[:, :1])
     partner = [ACTIONS.index(_other_side(name)) for name in ACTIONS]
     return (fields + mirrored(fields[partner], topology)) / 2
 
@@ -55,6 +61,23 @@ def _other_side(name: str) -> str:
         if name.endswith(side):
             return name.removesuffix(side) + other
     return name
+
+
+def _closing_factor(blink, vertices, topology: Topology):
+    """A function of x, the factor by which the left blink just closes the lids there, with LID_OVERLAP to spare."""
+    ball = vertices[topology.vertex_part == 1]
+    across = (ball[0, 0] + ball[-1, 0]) / 2 + np.linspace(-0.5, 0.65, 9) * np.ptp(ball[:, 2]) / 2
+    opened = np.array([_opening(vertices, topology, x) for x in across])
+    nearly = np.array([_opening(vertices + NEARLY_CLOSED * blink, topology, x) for x in across])
+    factors = NEARLY_CLOSED * (opened + LID_OVERLAP) / (opened - nearly)
+    curve = np.polynomial.Polynomial.fit(across, factors, 2)
+    return lambda x: curve(np.clip(x, across[0], across[-1])).clip(0.4, 1)
+
+
+def _opening(vertices, topology: Topology, across: float) -> float:
+    """The height of the left eye's opening at an x, negative where the lids overlap, metres."""
+    upper, lower = profiles(vertices, topology, CAVITIES.index("left eye"), across)
+    return point_at(upper, parting_length(upper, 1))[1] - point_at(lower, parting_length(lower, -1))[1]
 
 
 def _local_maps(source, target, topology: Topology) -> Float[np.ndarray, "vertex 3 3"]:

@@ -15,7 +15,7 @@ PARTS = ("skin", "left eyeball", "right eyeball", "upper teeth", "lower teeth", 
 # on the midline, and the next to the subject's left.
 NECK_BACK = 1496
 FACE_VERTEX = 991
-POLAR_DEGREES = (8, 16, 24, 29, 33, 42, 54, 68, 84, 102, 124, 150)
+POLAR_DEGREES = (6, 11, 16, 20, 23, 31, 42, 56, 72, 92, 116, 146)
 MERIDIANS = 20
 CAVITIES = ("none", "mouth", "left eye", "right eye")
 

@@ -22,7 +22,7 @@ LOCAL_DEVIATIONS = {
     "head": 0.1,
     "forehead": 0.1,
     "eyebrows": 0.2,
-    "eyes": 0.14,
+    "eyes": 0.11,
     "nose": 0.16,
     "cheek": 0.25,
     "mouth": 0.12,

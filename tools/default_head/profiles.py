@@ -8,6 +8,9 @@ import numpy as np
 from default_head.mesh import Topology
 from jaxtyping import Float, Int
 
+# A lip or lid turns outward within this length of its hidden rim, metres.
+RIM_LENGTH = 0.007
+
 
 def profiles(
     vertices: Float[np.ndarray, "vertex 3"], topology: Topology, cavity: int, across: float
@@ -40,6 +43,15 @@ def point_at(line: Float[np.ndarray, "point 3"], length: float) -> Float[np.ndar
     """The point of a polyline at a length from its start."""
     along = arc_lengths(line)
     return np.array([np.interp(length, along, line[:, axis]) for axis in range(3)])
+
+
+def parting_length(line: Float[np.ndarray, "point 3"], side: int) -> float:
+    """The length along an upper (side 1) or lower (-1) profile where it parts from what it covers, seen from ahead."""
+    along = arc_lengths(line)
+    height = np.where(along < RIM_LENGTH, side * line[:, 1], np.inf)
+    # Of the points within a third of a millimetre of the edge, the foremost.
+    edge = np.flatnonzero(height < height.min() + 0.0003)
+    return along[edge[line[edge, 2].argmax()]]
 
 
 def midline_profile(vertices: Float[np.ndarray, "vertex 3"], topology: Topology) -> Int[np.ndarray, " vertex"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import igl
 import numpy as np
 from default_head.mesh import Topology
-from default_head.profiles import arc_lengths, midline_profile, point_at, profiles
+from default_head.profiles import arc_lengths, midline_profile, parting_length, point_at, profiles
 from jaxtyping import Bool, Float, Int
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
@@ -23,6 +23,7 @@ LIP_CORNERS = (308, 292, 306, 291)
 UPPER_LID = (398, 384, 385, 386, 387, 388, 466)
 LOWER_LID = (382, 381, 380, 374, 373, 390, 249)
 LID_CORNERS = (362, 263)
+BROW = (336, 296, 334, 293, 300, 285, 295, 282, 283, 276)
 MIDLINE = (151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 19, 94, 2, 164, 0, 17, 18, 200, 199, 175, 152)
 # Heights of the vermilion at the midline, metres along the skin from the line where the lips meet.
 UPPER_VERMILION, LOWER_VERMILION = 0.0138, 0.0122
@@ -45,6 +46,7 @@ def register_canonical_face(
     anchors = {**_lip_anchors(canonical, vertices, topology), **_lid_anchors(vertices, topology, canonical)}
     eye_height = np.mean([anchors[index][1] for index in UPPER_LID + LOWER_LID if index in anchors])
     anchors |= _midline_anchors(canonical, vertices, topology, eye_height)
+    anchors |= _brow_anchors(canonical, anchors, vertices, topology)
     for index in list(anchors):
         anchors[int(partner[index])] = anchors[index] * [-1, 1, 1]
     fixed = np.array(sorted(anchors))
@@ -110,18 +112,9 @@ def _lip_anchors(canonical, vertices, topology: Topology) -> dict[int, np.ndarra
             x = np.clip(across * corner[0], 1e-5, 0.9 * corner[0])
             profile = profiles(vertices, topology, 1, x)[0 if upper else 1]
             height = (UPPER_VERMILION if upper else LOWER_VERMILION) * np.sqrt(1 - min(across / 1.2, 1) ** 2)
-            point = point_at(profile, _meeting_length(profile, upper) + part * height)
+            point = point_at(profile, parting_length(profile, 1 if upper else -1) + part * height)
             anchors[index] = point + [across * corner[0] - x, 0, 0] if across * corner[0] > x else point
     return anchors
-
-
-def _meeting_length(profile, upper: bool) -> float:
-    """The length along a profile at which the two lips, or a lid and the eyeball, part as seen from the front."""
-    along = arc_lengths(profile)
-    height = np.where(along < 0.007, profile[:, 1] * (1 if upper else -1), np.inf)
-    # Of the points within a third of a millimetre of the edge, the foremost.
-    edge = np.flatnonzero(height < height.min() + 0.0003)
-    return along[edge[profile[edge, 2].argmax()]]
 
 
 def _lid_anchors(vertices, topology: Topology, canonical) -> dict[int, np.ndarray]:
@@ -139,8 +132,21 @@ def _lid_anchors(vertices, topology: Topology, canonical) -> dict[int, np.ndarra
                 profile = profiles(vertices, topology, 2, x)[0 if upper else 1]
             except ValueError:
                 continue
-            anchors[index] = point_at(profile, _meeting_length(profile, upper))
+            anchors[index] = point_at(profile, parting_length(profile, 1 if upper else -1))
     return anchors
+
+
+def _brow_anchors(canonical, anchors, vertices, topology: Topology) -> dict[int, np.ndarray]:
+    """The left brow, which no form of the mesh shows: as far from the eye's opening as on the canonical face."""
+    lids = [index for index in UPPER_LID + LOWER_LID if index in anchors]
+    ours = np.array([anchors[index] for index in lids]).mean(0)
+    skin = np.ascontiguousarray(topology.triangles[outer_skin(topology)])
+    placed = {}
+    for index in BROW:
+        x, y = ours[:2] + canonical[index, :2] - canonical[lids, :2].mean(0)
+        hits = igl.ray_mesh_intersect(np.array([x, y, 1.0]), np.array([0.0, 0.0, -1.0]), vertices, skin)
+        placed[index] = np.array([x, y, 1.0 - hits[0][1]])
+    return placed
 
 
 def _rim_end(vertices, topology: Topology, cavity: int, side: int) -> np.ndarray:
