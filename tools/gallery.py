@@ -1,0 +1,96 @@
+"""Reconstruct folders of photos and lay the results out to be looked at: sheets, and head.glb as three.js shows it.
+
+    python tools/gallery.py PHOTO ... --out gallery
+
+Writes pages of contact sheets beside the results. The photos of other people belong to them: gallery/ is never committed.
+The pictures of head.glb need node, `npm ci` in tests/browser, and Chromium; without these they are left out, and this is said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+from rich.console import Console
+
+from deca.apps.batch import reconstruct_photos
+from deca.apps.options import ReconstructOptions
+
+BROWSER = Path(__file__).parents[1] / "tests" / "browser"
+SMILE = {"mouthSmileLeft": 1, "mouthSmileRight": 1}
+VIEWS = {
+    "glb_opened": {},
+    "glb_turned": {"azimuth": 35},
+    "glb_smiling": {"morphs": SMILE},
+    "glb_open_jaw": {"morphs": {"jawOpen": 1}},
+}
+ROWS = 4
+WIDTH = 1600
+
+
+def main() -> int:
+    """Reconstruct, picture, and lay out."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    options = ReconstructOptions(photos=tuple(arguments.photos), out=arguments.out)
+    failures = reconstruct_photos(options, Console(stderr=True))
+    faces = sorted(sheet.parent for sheet in arguments.out.glob("*/sheet.png"))
+    if (BROWSER / "node_modules").is_dir() and shutil.which("node"):
+        for face in faces:
+            picture_glb(face)
+    else:
+        print("no pictures of head.glb: install node, then run `npm ci` in tests/browser", file=sys.stderr)
+    for number, start in enumerate(range(0, len(faces), ROWS)):
+        lay_out(faces[start : start + ROWS]).save(arguments.out / f"page_{number:03}.jpg", quality=88)
+    return 1 if failures else 0
+
+
+def picture_glb(face: Path) -> None:
+    """Write glb_*.png into a face's folder, unless they are there and newer than the GLB."""
+    made = face / f"{next(iter(VIEWS))}.png"
+    if made.is_file() and made.stat().st_mtime > (face / "head.glb").stat().st_mtime:
+        return
+    views = face / "views.json"
+    views.write_text(json.dumps(VIEWS))
+    try:
+        command = ["node", BROWSER / "screenshots.mjs", face / "head.glb", face, views]
+        subprocess.run(command, check=True, capture_output=True, timeout=300)
+    finally:
+        views.unlink()
+
+
+def lay_out(faces: list[Path]) -> Image.Image:
+    """One page: a row a face, its sheet and under it the pictures of its GLB."""
+    rows = []
+    for face in faces:
+        pictures = [face / f"{name}.png" for name in VIEWS if (face / f"{name}.png").is_file()]
+        rows.append(scaled(Image.open(face / "sheet.png"), WIDTH))
+        if pictures:
+            strip = Image.new("RGB", (WIDTH, WIDTH // len(VIEWS)), "white")
+            for column, picture in enumerate(pictures):
+                strip.paste(
+                    scaled(Image.open(picture), WIDTH // len(VIEWS)), (column * WIDTH // len(VIEWS), 0)
+                )
+            rows.append(strip)
+    page = Image.new("RGB", (WIDTH, sum(row.height for row in rows)), "white")
+    top = 0
+    for row in rows:
+        page.paste(row, (0, top))
+        top += row.height
+    return page
+
+
+def scaled(picture: Image.Image, width: int) -> Image.Image:
+    """The picture in RGB with another width."""
+    return picture.convert("RGB").resize((width, round(picture.height * width / picture.width)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
