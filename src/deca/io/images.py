@@ -37,21 +37,23 @@ def read_photo(path: str | Path) -> Photo:
         raise FileNotFoundError(f"{path}: no such photo")
     formats = _readable_formats(path)
     try:
-        # Between Pillow's limit and twice that it warns; _check_picture refuses instead.
+        # Pillow warns of large and slightly broken pictures; here they are either read or refused.
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             with Image.open(path, formats=formats) as picture:
                 _check_picture(picture, path)
                 return _pixels(ImageOps.exif_transpose(picture))
     except PhotoError:
         raise
-    except Image.DecompressionBombError as error:
-        raise PhotoError(f"{path}: {error}; at most {MAX_PIXELS} pixels are read, make it smaller") from None
+    except Image.DecompressionBombError:
+        # Raised on opening, above twice Pillow's own limit.
+        raise _too_large(path, "more than 178 megapixels") from None
     except UnidentifiedImageError:
         raise PhotoError(f"{path}: not a picture file; use JPEG, PNG, WebP, TIFF, BMP or HEIC") from None
     # Pillow's decoders raise a dozen different types on damaged files.
     except Exception as error:
-        raise PhotoError(f"{path}: damaged or cut short ({error}); export or copy it again") from None
+        found = " ".join(str(error).split())
+        raise PhotoError(f"{path}: damaged or cut short ({found}); export or copy it again") from None
 
 
 def _readable_formats(path: Path) -> tuple[str, ...]:
@@ -75,10 +77,14 @@ def _readable_formats(path: Path) -> tuple[str, ...]:
 def _check_picture(picture: Image.Image, path: Path) -> None:
     width, height = picture.size
     if width * height > MAX_PIXELS:
-        raise PhotoError(f"{path}: {width} x {height} pixels; at most {MAX_PIXELS} are read, make it smaller")
+        raise _too_large(path, f"{width} x {height} pixels")
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format in ("GIF", "WEBP", "PNG"):
         raise PhotoError(f"{path}: an animation of {frames} frames; save the one you want as a photo")
+
+
+def _too_large(path: Path, found: str) -> PhotoError:
+    return PhotoError(f"{path}: {found}; at most {MAX_PIXELS // 10**6} megapixels are read, make it smaller")
 
 
 def _pixels(picture: Image.Image) -> Photo:

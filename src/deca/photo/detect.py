@@ -59,7 +59,7 @@ def detect(photo: Photo, views: Sequence[Affine], network: Network) -> list[Dete
 
 
 def whole_view(height: int, width: int, quarter_turns: int = 0) -> Affine:
-    """The view that shows a whole photo of the given size, turned counter-clockwise by `quarter_turns`."""
+    """The view that shows a whole photo of the given size, turned clockwise by `quarter_turns`."""
     turned = _turn(quarter_turns) @ translation(-INPUT_SIZE / 2, -INPUT_SIZE / 2)
     return translation(width / 2, height / 2) @ scaling(max(height, width) / INPUT_SIZE) @ turned
 

@@ -16,8 +16,9 @@ from deca.photo.sampling import Affine, Photo
 PRESENCE_THRESHOLD = 0.99
 # Faces seen the wrong way up hardly ever reach this, upright sharp ones always do.
 SURE_PRESENCE = 1 - 1e-6
-# Height over the photo's longer side; the detector begins to miss faces below half of this.
-SMALL_FACE = 0.1
+# Height over the photo's longer side. The detector begins to miss faces at a quarter of this, and where there
+# is one there may be others farther away.
+SMALL_FACE = 0.2
 SAME_FACE_OVERLAP = 0.3
 
 
@@ -53,7 +54,7 @@ class FoundFace:
 def find_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> list[FoundFace]:
     """Every face of a photo, from the viewer's left to right; an empty list when there is none.
 
-    Mostly one look at the whole photo is enough. Where it shows only small faces or none, it is seen from
+    Mostly one look at the whole photo is enough. Where it shows a small face or none, it is seen from
     nearer and farther too. Where no face is beyond doubt, it is also seen lying on its sides and upside down,
     because an upside-down face can pass for an upright one, with less presence than the right way up.
     """
@@ -65,7 +66,7 @@ def find_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> list[
 
     whole = whole_view(height, width)
     faces = _distinct(look([whole]))
-    if all(face.box[3] - face.box[1] < SMALL_FACE * max(height, width) for face in faces):
+    if not faces or any(face.box[3] - face.box[1] < SMALL_FACE * max(height, width) for face in faces):
         faces = _distinct(faces + look([whole, distant_view(height, width), *near_views(height, width)]))
     if all(face.landmarks.presence < SURE_PRESENCE for face in faces):
         turned = [face for turns in (1, 2, 3) for face in look([whole_view(height, width, turns)])]

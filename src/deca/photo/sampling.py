@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -54,18 +56,19 @@ def sample(photo: Photo, T_photo_target: Affine, height: int, width: int) -> Flo
 def sample_smoothly(
     photo: Photo, T_photo_target: Affine, height: int, width: int
 ) -> Float[np.ndarray, "h w 3"]:
-    """As `sample`, but a target pixel that covers many photo pixels is close to their mean.
+    """As `sample`, but a target pixel that covers many photo pixels is their mean, not one of them.
 
-    The photo is first shrunk by the whole part of the scale (block means); what is left, a factor below two,
-    is sampled on a grid twice as fine and averaged.
+    Where much shrinking is to do, the photo is first shrunk by half of it (block means); the rest is the mean of
+    samples on a grid so fine that none is farther than a pixel from the next.
     """
-    block = max(1, int(similarity_scale(T_photo_target)))
+    scale = similarity_scale(T_photo_target)
+    block = max(1, int(scale / 2))
     part, T_part_photo = _shrunk_part(photo, T_photo_target, height, width, block)
-    T_part_target = T_part_photo @ T_photo_target
-    if similarity_scale(T_part_target) <= 1:
-        return sample(part, T_part_target, height, width)
-    fine = sample(part, T_part_target @ scaling(0.5), 2 * height, 2 * width)
-    return fine.reshape(height, 2, width, 2, 3).mean((1, 3), dtype=np.float32)
+    # A hair less, so that a scale of exactly one is not taken for one just above.
+    fine = max(1, math.ceil(scale / block - 1e-6))
+    T_part_fine = T_part_photo @ T_photo_target @ scaling(1 / fine)
+    samples = sample(part, T_part_fine, fine * height, fine * width)
+    return cv2.resize(samples, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _shrunk_part(

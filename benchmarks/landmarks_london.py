@@ -1,0 +1,94 @@
+"""How far landmarks lie from manually placed points of 81 people: `python benchmarks/landmarks_london.py`.
+
+The 14 points are those whose place in the manual outlines of the Face Research Lab London Set is exactly that of
+an iBUG point (DeBruine and Jones, 2017, doi 10.6084/m9.figshare.5047666, CC-BY-4.0). Errors are in percent of
+the distance between the outer eye corners.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from deca.io.images import read_photo
+from deca.io.networks import face_detector, face_landmarker
+from deca.photo.detect import detect, whole_view
+from deca.photo.faces import find_faces
+from deca.photo.ibug import ibug68
+from deca.photo.landmarks import INPUT_SIZE, Landmarker, landmarks
+from deca.photo.sampling import Photo
+
+PHOTOS = Path(__file__).parents[1].parent / "shared" / "photos" / "london"
+# iBUG index -> outline index.
+PLACES = {
+    **{8: 129, 33: 55, 36: 18, 39: 22, 42: 23, 45: 27, 48: 87},
+    **{50: 89, 51: 90, 52: 91, 54: 93, 57: 106, 62: 96, 66: 101},
+}
+
+
+def main() -> None:
+    """Print the error at each point, with and without the mirror average, and the time for each photo."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--photos", type=Path, default=PHOTOS, help="folder of *_neutral.jpg and *.points189.json"
+    )
+    paths = sorted(parser.parse_args().photos.glob("*_neutral.jpg"))
+    if not paths:
+        print("landmarks_london: skipped, no photos; give their folder with --photos")
+        return
+    averaged, single, seconds = [], [], []
+    for path in paths:
+        photo = read_photo(path)
+        truth = np.array(json.loads(path.with_suffix(".points189.json").read_text()))[list(PLACES.values())]
+        start = time.perf_counter()
+        faces = find_faces(photo, face_detector(), face_landmarker())
+        seconds.append(time.perf_counter() - start)
+        if len(faces) != 1:
+            sys.exit(f"{path}: {len(faces)} faces found, expected one")
+        averaged.append(errors(faces[0].ibug68, truth))
+        single.append(errors(without_mirror(photo), truth))
+    table = Table(title=f"Landmark error, % of the outer-eye distance, {len(paths)} people")
+    for heading in ("iBUG point", "mean", "without mirror"):
+        table.add_column(heading, justify="right")
+    for place, mean, alone in zip(PLACES, np.mean(averaged, 0), np.mean(single, 0), strict=True):
+        table.add_row(str(place), f"{mean:.2f}", f"{alone:.2f}")
+    table.add_row("all", f"{np.mean(averaged):.2f}", f"{np.mean(single):.2f}")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"detection and landmarks: {1000 * statistics.median(seconds):.1f} ms a photo, median, one thread"
+    )
+
+
+def errors(points: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Distances of the 14 points from the truth (14, 2), in percent of its outer-eye distance."""
+    names = list(PLACES)
+    eyes = np.linalg.norm(truth[names.index(36)] - truth[names.index(45)])
+    return 100 * np.linalg.norm(points[names, :2] - truth, axis=1) / eyes
+
+
+def without_mirror(photo: Photo) -> np.ndarray:
+    """The 68 points of the photo's first face as the network alone gives them."""
+    full = face_landmarker()
+
+    def network(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        points, logits = full.network(pictures[:1])
+        mirrored = points.reshape(468, 3)[full.mirror] * [-1, 1, 1] + [INPUT_SIZE, 0, 0]
+        return np.stack([points.reshape(468, 3), mirrored]), np.concatenate([logits, logits])
+
+    (detection, *_) = detect(photo, [whole_view(*photo.shape[:2])], face_detector())
+    return ibug68(landmarks(photo, detection, Landmarker(network, full.mirror)).points)
+
+
+if __name__ == "__main__":
+    main()
