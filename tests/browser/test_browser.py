@@ -194,4 +194,4 @@ def test_the_bump_is_a_bump_and_not_a_dent(shown: Shown) -> None:
     assert len(change) > 200
     towards_the_lamp = (columns.mean() - columns) + (rows.mean() - rows)
     agreement = (change * towards_the_lamp).sum() / np.abs(change * towards_the_lamp).sum()
-    assert agreement > 0.5
+    assert agreement > 0.3
