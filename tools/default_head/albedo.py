@@ -7,7 +7,7 @@ from default_head.albedo_inside import IRIS_COMPONENTS, inside_colours
 from default_head.albedo_masks import FaceSurface, Masks, paint_masks
 from default_head.albedo_population import People, sample_people, skin_colours
 from default_head.texels import Texels, rasterise_layout
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 COMPONENTS = 50
 PEOPLE = 1200
@@ -36,8 +36,9 @@ def albedo_model(
     _, skin_basis = _moments(people, masks, scores)
     fine = _right_half(rasterise_layout(texture_vertices, texture_triangles, MEAN_SIZE))
     skin_mean, _ = _moments(people, paint_masks(surface, fine), scores[:, :0])
-    inside_basis = inside_colours(surface, coarse)
-    inside_mean = inside_colours(surface, fine)
+    on_face = coarse.covered & surface.regions["face"][coarse.triangles]
+    skin_basis = _tone_first(skin_basis, on_face.ravel())
+    inside_mean, inside_basis = inside_colours(surface, fine), inside_colours(surface, coarse)
     mean = np.where(inside_mean.chosen[..., None], inside_mean.colour, skin_mean)
     skin_basis = np.where(inside_basis.chosen[..., None], 0, skin_basis)
     basis = np.concatenate([skin_basis, inside_basis.iris_basis])
@@ -47,6 +48,14 @@ def albedo_model(
         _whole(mean.reshape(MEAN_SIZE, -1, 3)).clip(0, 1).astype(np.float32),
         np.stack([_whole(row.reshape(BASIS_SIZE, -1, 3)) for row in basis]).astype(np.float32),
     )
+
+
+def _tone_first(
+    basis: Float[np.ndarray, "component texel 3"], on_face: Bool[np.ndarray, " texel"]
+) -> Float[np.ndarray, "component texel 3"]:
+    """The components ordered by how much they change the face as a whole: the median over its texels."""
+    whole = np.linalg.norm(np.median(basis[:, on_face], axis=1), axis=1)
+    return basis[np.argsort(-whole, kind="stable")]
 
 
 def _right_half(texels: Texels) -> Texels:

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 
 IRIS_COMPONENTS = 2
 # sRGB-encoded colours.
-SCLERA, SCLERA_EDGE = np.array([0.80, 0.77, 0.74]), np.array([0.72, 0.55, 0.50])
+SCLERA, SCLERA_EDGE = np.array([0.77, 0.74, 0.71]), np.array([0.72, 0.55, 0.50])
 PUPIL, LIMBUS = np.array([0.03, 0.03, 0.03]), np.array([0.13, 0.11, 0.10])
 BROWN, BLUE, GREEN = np.array([0.36, 0.22, 0.13]), np.array([0.45, 0.56, 0.65]), np.array([0.47, 0.47, 0.31])
 ENAMEL, GUM = np.array([0.90, 0.86, 0.78]), np.array([0.72, 0.42, 0.40])
@@ -80,8 +80,8 @@ def _eye(surface: FaceSurface, points: Float[np.ndarray, "texel 3"]) -> tuple[np
     collarette = np.exp(-(((np.minimum(radius, 9) - 0.52) / 0.14) ** 2))
     # Two standard deviations of the first component reach brown on one side and blue-green on the other.
     pale = (BLUE + GREEN) / 2
-    mean_iris = BROWN + 0.45 * (pale - BROWN)
-    components = np.stack([0.25 * (pale - BROWN), 0.12 * (BLUE - GREEN)])
+    mean_iris = BROWN + 0.38 * (pale - BROWN)
+    components = np.stack([0.24 * (pale - BROWN), 0.12 * (BLUE - GREEN)])
     textured = mean_iris * furrows * (1 + 0.25 * collarette)
     edge = np.clip((np.minimum(radius, 9) - 1.6) / 2.2, 0, 1) ** 2
     colour = SCLERA + (SCLERA_EDGE - SCLERA) * edge

@@ -76,8 +76,8 @@ def paint_masks(surface: FaceSurface, texels: Texels) -> Masks:
     upper_lid = _step((up - eye_line) / 2)
     around_eye = np.exp(-0.5 * (from_lid / 6) ** 2) * ~on["lips"]
     brow = CubicSpline(np.arange(5), landmarks[22:27])(np.linspace(-0.1, 4, 40))
-    from_brow, along_brow = _distance_to_path(points, brow - np.array([0, 1, 0]))
-    brow_width = np.interp(along_brow, [0, 0.2, 0.6, 1], [3.6, 4.4, 3.4, 1.5])
+    from_brow, along_brow = _distance_to_path(points, brow - np.array([0, 2.2, 0]))
+    brow_width = np.interp(along_brow, [0, 0.2, 0.6, 1], [2.8, 4.2, 3.4, 1.3])
     under_eye = landmarks[[42, 47, 46, 45]] + [0, -7.0, 1.0]
     cheek = landmarks[[45, 35, 54]].mean(0)
     moustache = np.stack([landmarks[group].mean(0) for group in ([33, 51], [35, 52, 53], [54])])
@@ -97,7 +97,7 @@ def paint_masks(surface: FaceSurface, texels: Texels) -> Masks:
         "lids": around_eye * (0.35 + 0.65 * upper_lid),
         "under_eye": near(under_eye, 4.0) * (1 - upper_lid),
         "caruncle": spot(42, width=2.2),
-        "lash": np.exp(-0.5 * (from_lid / 1.2) ** 2) * (0.35 + 0.65 * upper_lid) * on["face"],
+        "lash": np.exp(-0.5 * (from_lid / 2.0) ** 2) * (0.35 + 0.65 * upper_lid) * on["face"],
         "perioral": near(landmarks[[51, 53, 54, 55, 57]], 9.0),
         "nasolabial": near(np.stack([landmarks[35] + [4, 0, 0], landmarks[54] + [6, 4, 0]]), 4.0),
         "lips": lips,
@@ -196,7 +196,8 @@ def _occlusion(surface, texels, outside) -> np.ndarray:
     normals = igl.per_vertex_normals(positions, local)
     hidden = np.zeros((len(surface.vertices), 1))
     hidden[used, 0] = igl.ambient_occlusion(positions, local, positions, normals, 200)
-    return texels.interpolate(hidden, surface.triangles)[..., 0].ravel()
+    # Open skin near a fold sees half of the sky and is lit well enough: only deeper places count.
+    return np.clip(texels.interpolate(hidden, surface.triangles)[..., 0].ravel() / 0.6 - 0.5, 0, 1)
 
 
 def _freckles(points, surface, origin, face, cheek, nose) -> np.ndarray:

@@ -12,7 +12,7 @@ from default_head.skin_colour import encode, hair_reflectance, skin_reflectance
 from jaxtyping import Float
 
 BLOOD_OF_LIPS = 1.15
-OCCLUSION_DARKENING = 0.45
+OCCLUSION_DARKENING = 0.7
 
 
 @dataclass(frozen=True)
