@@ -114,12 +114,7 @@ class Reconstructor:
             parameters = fitted.parameters
         with step("eyes"):
             vertices = deca.head_model(parameters).vertices
-            vertices_photo = register(
-                vertices_in_photo(vertices, parameters.camera, crop), deca.head_model, landmarks_photo
-            )
-            eyes = fit_eyes(
-                photo, landmarks_photo, vertices, vertices_photo, parameters, deca.head_model, crop
-            )
+            eyes = fit_eyes(photo, landmarks_photo, vertices, parameters, deca.head_model, crop)
             parameters = eyes.parameters
         with step("appearance"):
             vertices = deca.head_model(parameters).vertices

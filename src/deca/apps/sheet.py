@@ -15,9 +15,10 @@ from deca.geometry import axis_angle_to_matrix
 from deca.head.model import Head
 from deca.photo.crop import Crop, crop_image
 from deca.render.camera import project
-from deca.render.clay import clay_colours
+from deca.render.clay import clay_colours, shaded_cavities
 from deca.render.renderer import over, picture
 from deca.render.surface import Surface
+from deca.render.visibility import openness
 
 _PANEL = 480
 _SUPERSAMPLING = 2
@@ -39,8 +40,12 @@ def draw_sheet(result: Reconstruction) -> UInt8[np.ndarray, "height width 3"]:
     posed = result.head
     front = _surface(result, posed, crop)
     paper = torch.tensor(_PAPER)[None, :, None, None]
-    coarse = _finished(front, clay_colours(front.normals), paper)
-    detailed = _finished(front, clay_colours(_detail_normals(result, posed, front)), paper)
+    cavities = front.fragments.interpolate(openness(posed.vertices, result.deca.head_model.triangles))
+    detail_normals = front.sample(result.deca.detail_model(posed.vertices, result.displacement))
+    coarse, detailed = (
+        over(picture(front, shaded_cavities(clay_colours(normals), cavities), _SUPERSAMPLING), paper)
+        for normals in (front.normals, detail_normals)
+    )
     rendered = _textured(result, front)
     panels = {
         "photo": photo,
@@ -69,14 +74,6 @@ def _surface(result: Reconstruction, head: Head, crop: Crop) -> Surface:
     vertices_image = project(head.vertices, result.parameters.camera) / _ENLARGEMENT
     size = crop.size * _SUPERSAMPLING
     return result.deca.surface_model(head.vertices, vertices_image, size, size)
-
-
-def _finished(surface: Surface, colours: Float[Tensor, "pixel 3"], background: Tensor) -> Picture:
-    return over(picture(surface, colours, _SUPERSAMPLING), background)
-
-
-def _detail_normals(result: Reconstruction, head: Head, surface: Surface) -> Float[Tensor, "pixel 3"]:
-    return surface.sample(result.deca.detail_model(head.vertices, result.displacement))
 
 
 def _textured(result: Reconstruction, surface: Surface) -> Float[Tensor, "1 4 height width"]:

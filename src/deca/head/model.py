@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -67,7 +68,9 @@ class HeadModel(nn.Module):
         self.register_buffer("joint_template", regressor @ self.template_vertices, persistent=False)
         self.register_buffer("joint_shape_basis", regressor @ self.shape_basis, persistent=False)
         self.register_buffer("joint_expression_basis", regressor @ self.expression_basis, persistent=False)
-        self._pose_features = data.pose_basis.reshape(len(data.pose_basis), -1).any(1).nonzero()[0].tolist()
+        self._pose_features = np.flatnonzero(
+            data.pose_basis.reshape(len(data.pose_basis), -1).any(1)
+        ).tolist()
 
     def neutral(self, batch: int = 1) -> Parameters:
         """The mean head's parameters, of this model's sizes, on its device."""
