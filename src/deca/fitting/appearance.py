@@ -17,7 +17,7 @@ from deca.parameters import Parameters
 from deca.render.lighting import FACTORS, harmonics, shade
 
 # Rec. 709 luma of encoded colours.
-_LUMA = (0.2126, 0.7152, 0.0722)
+LUMA = (0.2126, 0.7152, 0.0722)
 LEAST_SHADING = 0.05
 
 
@@ -71,7 +71,7 @@ def fit_appearance(
     geometric = skin_region(data, layout) * seen_weights(observation)
     rows, columns = (geometric[0, 0] > 0.05).nonzero().unbind(1)
     grey = is_grey(observation)
-    colours = torch.tensor(_LUMA).expand(3, 3) if grey else torch.eye(3)
+    colours = torch.tensor(LUMA).expand(3, 3) if grey else torch.eye(3)
     colour = torch.einsum("cd,bdhw->bchw", colours, observation.colour)
     target = colour[0][:, rows, columns].T
     mean = albedo_model.mean[0][:, rows, columns].T @ colours.T

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from deca.fitting.eye_texture import IRIS_OF_OPENING, WHITE_ALBEDO
 from deca.fitting.observation import vertices_in_photo
 from deca.head.model import HeadModel
 from deca.parameters import Parameters
@@ -19,12 +20,11 @@ from deca.photo.sampling import Photo, sample_smoothly
 # The rims of the lids, once around each eye, among the 468 landmarks; left and right are the subject's.
 LEFT_RIM = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
 RIGHT_RIM = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
-_IBUG_LEFT_RIM, _IBUG_RIGHT_RIM = tuple(range(42, 48)), tuple(range(36, 42))
+_DENSE_RIMS = (LEFT_RIM, RIGHT_RIM)
+_IBUG_RIMS = (tuple(range(42, 48)), tuple(range(36, 42)))
 
 # An iris's radius over that of its eyeball (5.9 and 12 mm; Forrester et al., The Eye, 2015).
 IRIS_RATIO = 5.9 / 12
-# sRGB of the white of an eye.
-WHITE_ALBEDO = 0.80
 # The picture of one eye: this many pixels a side, over this many radii of the eyeball.
 _SIZE, _REACH = 112, 4.0
 
@@ -53,9 +53,13 @@ class EyesFit:
 
 @dataclass(frozen=True)
 class _Iris:
+    """An iris in the picture of an eye: in radii of the eyeball, x right and y up from the middle of the
+    lids."""
+
     centre: Float[np.ndarray, " 2"]
     radius: float
     contrast: float
+    opening_width: float
     colour: Float[np.ndarray, " 3"]
 
 
@@ -63,36 +67,52 @@ def fit_eyes(
     photo: Photo,
     landmarks_photo: Float[Tensor, "landmark 2"],
     vertices: Float[Tensor, "1 vertex 3"],
-    vertices_photo: Float[Tensor, "vertex 3"],
     parameters: Parameters,
     head_model: HeadModel,
     crop: Crop,
     config: EyesConfig | None = None,
 ) -> EyesFit:
-    """Turn the eyes so that the irises lie in the rendered openings where they lie in those of the photo.
+    """Turn the eyes so that the irises lie between the head's lids as they lie between those of the photo.
 
-    `vertices` are those of the head posed by `parameters`, `vertices_photo` where `register` put them, landmarks
-    the 468 (or 68) in pixels of the photo. Both eyes look nearly the same way; an eye that is closed, hidden or
-    without a clear iris follows the other, and where neither is found both look straight ahead.
+    `vertices` are those of the head posed by `parameters`; landmarks are the 468 where the head model has
+    them, else the 68, in pixels of the photo. Both eyes look nearly the same way; an eye that is closed,
+    hidden or without a clear iris follows the other, and where neither is found both look straight ahead.
     """
     config = config or EyesConfig()
-    rims = (LEFT_RIM, RIGHT_RIM) if len(landmarks_photo) == 468 else (_IBUG_LEFT_RIM, _IBUG_RIGHT_RIM)
-    names = head_model.data.joint_names
+    data = head_model.data
+    if len(landmarks_photo) == 468:
+        rims, triangles, barycentrics = (
+            _DENSE_RIMS,
+            data.dense_landmark_triangles,
+            data.dense_landmark_barycentrics,
+        )
+    else:
+        rims, triangles, barycentrics = (
+            _IBUG_RIMS,
+            data.full_landmark_triangles,
+            data.full_landmark_barycentrics,
+        )
     gazes: list[Float[np.ndarray, " 2"] | None] = []
     irises: list[_Iris] = []
     for name, rim in zip(("left_eye", "right_eye"), rims, strict=True):
         centre, radius = eyeball(vertices, head_model, name)
         rim_photo = landmarks_photo[list(rim)].double().numpy()
-        # The lids of the head lie elsewhere than those of the photo; the iris is wanted between the head's.
-        lid = _rim_offset(vertices, vertices_photo, head_model, parameters, crop, name)
-        T_photo_eye = _eye_to_photo(centre, radius, lid, parameters, crop)
+        T_photo_eye = _eye_to_photo(rim_photo.mean(0), centre, radius, parameters, crop)
         iris = find_iris(photo, T_photo_eye, rim_photo, config)
-        gazes.append(None if iris is None else iris.centre)
-        irises += [] if iris is None else [iris]
+        corners = vertices[0, torch.from_numpy(data.triangles[triangles[list(rim)]])]
+        rim_head = (corners * torch.from_numpy(barycentrics[list(rim)])[..., None]).sum(1)[:, :2]
+        # The head's opening lies elsewhere before its eyeball than the photo's, and may be wider.
+        rim_head = (rim_head.double().numpy() - centre[:2].numpy()) / radius
+        if iris is not None:
+            widening = np.clip(np.ptp(rim_head[:, 0]) / max(iris.opening_width, 1e-3), 0.8, 1.25)
+            gazes.append(rim_head.mean(0) + iris.centre * [widening, 1])
+            irises.append(iris)
+        else:
+            gazes.append(None)
     if not irises:
         return EyesFit(parameters.replace(eyes=torch.zeros_like(parameters.eyes)), None)
     directions = _together(gazes, config)
-    parent = head_model.data.joint_parents[names.index("left_eye")]
+    parent = data.joint_parents[data.joint_names.index("left_eye")]
     T_head_parent = head_model(parameters).joint_transforms[0, parent, :, :3]
     eyes = torch.stack([_turn(direction, T_head_parent, config) for direction in directions])
     colour = np.mean([iris.colour for iris in irises], 0)
@@ -102,7 +122,7 @@ def fit_eyes(
 def eyeball(
     vertices: Float[Tensor, "1 vertex 3"], head_model: HeadModel, joint: str
 ) -> tuple[Float[Tensor, "3"], float]:
-    """Centre (head frame, metres) and radius of the eyeball that a joint carries: the sphere through its vertices."""
+    """Centre (head frame) and radius, metres, of the eyeball that a joint carries: the sphere through it."""
     carried = eyeball_vertices(head_model, joint)
     points = vertices[0, carried].double()
     # |p|^2 = 2 c.p + (r^2 - |c|^2) is linear in the centre and the bracket.
@@ -113,7 +133,7 @@ def eyeball(
 
 
 def eyeball_vertices(head_model: HeadModel, joint: str) -> Bool[Tensor, " vertex"]:
-    """The vertices of one eyeball: those that its joint alone moves. Raises ValueError for a head without it."""
+    """The vertices that an eye's joint alone moves. Raises ValueError for a head without them."""
     names = head_model.data.joint_names
     carried = head_model.skinning_weights[:, names.index(joint)] > 0.99 if joint in names else None
     if carried is None or int(carried.sum()) < 4:
@@ -122,11 +142,14 @@ def eyeball_vertices(head_model: HeadModel, joint: str) -> Bool[Tensor, " vertex
 
 
 def find_iris(
-    photo: Photo, T_photo_eye: Float[np.ndarray, "3 3"], rim_photo: Float[np.ndarray, "rim 2"], config: EyesConfig
+    photo: Photo,
+    T_photo_eye: Float[np.ndarray, "3 3"],
+    rim_photo: Float[np.ndarray, "rim 2"],
+    config: EyesConfig,
 ) -> _Iris | None:
     """The disc in the opening that is darkest against its surroundings (after Daugman 1993), or None.
 
-    Lengths are in radii of the eyeball, x to the image's right and y up from its centre.
+    `T_photo_eye` takes pixels of the eye's picture to the photo's.
     """
     picture = sample_smoothly(photo, T_photo_eye, _SIZE, _SIZE)
     rim = np.linalg.solve(T_photo_eye, np.c_[rim_photo, np.ones(len(rim_photo))].T)[:2].T
@@ -135,7 +158,7 @@ def find_iris(
     inside = opening.astype(np.float32)
     unit = _SIZE / _REACH
     rows, columns = np.nonzero(opening)
-    if len(rows) < 0.2 * (unit * IRIS_RATIO) ** 2 or np.ptp(rows) < config.least_opening * 2 * unit * IRIS_RATIO:
+    if len(rows) < 20 or np.ptp(rows) < config.least_opening * 2 * unit * IRIS_RATIO:
         return None
     # Skin and the white are bright in red, and an iris of any colour is not.
     value = (0.6 * picture[..., 0] + 0.4 * picture[..., 1]).astype(np.float32)
@@ -144,7 +167,7 @@ def find_iris(
     # Across, irises are anywhere; up and down, lids move with the gaze and keep the iris in their middle.
     off_middle = (0.1 * (grid_x - columns.mean()) ** 2 + 0.6 * (grid_y - rows.mean()) ** 2) / unit**2
     found = []
-    for radius in IRIS_RATIO * np.array([0.9, 1.0, 1.1]):
+    for radius in IRIS_OF_OPENING / 2 * np.ptp(columns) / unit * np.array([0.85, 0.95, 1.05]):
         contrast, share = _contrast(value / max(white, 1e-3), inside, radius * unit)
         score = contrast * share - off_middle
         row, column = np.unravel_index(score.argmax(), score.shape)
@@ -154,7 +177,7 @@ def find_iris(
         return None
     colour = _iris_colour(picture, opening > 0, np.array([column, row]), radius * unit)
     centre = np.array([column + 0.5 - _SIZE / 2, _SIZE / 2 - row - 0.5]) / unit
-    return _Iris(centre, radius, float(contrast), colour)
+    return _Iris(centre, radius, float(contrast), np.ptp(columns) / unit, colour)
 
 
 def _contrast(
@@ -162,8 +185,8 @@ def _contrast(
 ) -> tuple[Float[np.ndarray, "size size"], Float[np.ndarray, "size size"]]:
     """By how much the ring around a disc at each pixel is brighter than the disc, within the opening.
 
-    The second is the root of n m / (n + m) for the numbers of pixels in both, against the most there could be: contrast
-    times it is what a test of the two means would go by.
+    The second is the root of n m / (n + m) for the numbers of pixels in both, against the most there could
+    be: contrast times it is what a test of the two means would go by.
     """
     reach = int(np.ceil(1.5 * radius))
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -176,9 +199,9 @@ def _contrast(
         return cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT).clip(0)
 
     disc_area, ring_area = total(inside, disc), total(inside, ring)
-    contrast = total(value * inside, ring) / np.maximum(ring_area, 1) - total(value * inside, disc) / np.maximum(
-        disc_area, 1
-    )
+    contrast = total(value * inside, ring) / np.maximum(ring_area, 1) - total(
+        value * inside, disc
+    ) / np.maximum(disc_area, 1)
     share = np.sqrt(disc_area * ring_area / np.maximum(disc_area + ring_area, 1))
     share /= np.sqrt(disc.sum() * ring.sum() / (disc.sum() + ring.sum()))
     enough = (disc_area > 0.2 * disc.sum()) & (ring_area > 0.1 * ring.sum())
@@ -191,42 +214,29 @@ def _iris_colour(
     centre: Float[np.ndarray, " 2"],
     radius: float,
 ) -> Float[np.ndarray, " 3"]:
-    """Albedo of the iris: its median colour without pupil, highlights and lid's shadow, against the white's."""
+    """Albedo of the iris: its median without pupil, highlights and the lid's shadow, against the white."""
     y, x = np.mgrid[:_SIZE, :_SIZE]
     distance = np.hypot(x - centre[0], y - centre[1])
     ring = opening & (distance > 0.45 * radius) & (distance < 0.85 * radius) & (y > centre[1] - 0.3 * radius)
     white = opening & (distance > 1.15 * radius)
     value = picture.mean(2)
-    iris = np.median(picture[ring & (value <= np.quantile(value[ring], 0.8))], 0) if ring.any() else picture.mean((0, 1))
-    brightest = picture[white & (value >= np.quantile(value[white], 0.6))] if white.any() else picture.reshape(-1, 3)
+    iris = (
+        np.median(picture[ring & (value <= np.quantile(value[ring], 0.8))], 0)
+        if ring.any()
+        else picture.mean((0, 1))
+    )
+    brightest = (
+        picture[white & (value >= np.quantile(value[white], 0.6))] if white.any() else picture.reshape(-1, 3)
+    )
     # Grey: the tint of the white is that of its vessels and of reflexes of the skin rather than the light's.
     light = np.clip(np.median(brightest, 0).mean() / WHITE_ALBEDO, 0.25, 1.2)
     return np.clip(iris / light, 0.02, 0.8)
 
 
-def _rim_offset(
-    vertices: Float[Tensor, "1 vertex 3"],
-    vertices_photo: Float[Tensor, "vertex 3"],
-    head_model: HeadModel,
-    parameters: Parameters,
-    crop: Crop,
-    joint: str,
-) -> Float[np.ndarray, " 2"]:
-    """How far registration moved the lids around an eyeball, pixels of the photo."""
-    centre, radius = eyeball(vertices, head_model, joint)
-    ball = eyeball_vertices(head_model, joint)
-    away = (vertices[0].double() - centre).norm(dim=1)
-    lids = (away < 1.4 * radius) & ~ball & (vertices[0, :, 2] > centre[2])
-    if not lids.any():
-        return np.zeros(2)
-    moved = vertices_photo[:, :2] - vertices_in_photo(vertices, parameters.camera, crop)[:, :2]
-    return moved[lids].mean(0).double().numpy()
-
-
 def _eye_to_photo(
+    middle_photo: Float[np.ndarray, " 2"],
     centre: Float[Tensor, "3"],
     radius: float,
-    offset_photo: Float[np.ndarray, " 2"],
     parameters: Parameters,
     crop: Crop,
 ) -> Float[np.ndarray, "3 3"]:
@@ -236,18 +246,24 @@ def _eye_to_photo(
     linear = np.stack([right - origin, down - origin], 1) * (_REACH / _SIZE)
     T = np.eye(3)
     T[:2, :2] = linear
-    T[:2, 2] = origin + offset_photo - linear @ np.full(2, _SIZE / 2)
+    T[:2, 2] = middle_photo - linear @ np.full(2, _SIZE / 2)
     return T
 
 
-def _together(gazes: list[Float[np.ndarray, " 2"] | None], config: EyesConfig) -> list[Float[np.ndarray, " 3"]]:
-    """Directions in the head frame of both eyes from where their irises lie: nearly the same, never far out."""
+def _together(
+    gazes: list[Float[np.ndarray, " 2"] | None], config: EyesConfig
+) -> list[Float[np.ndarray, " 3"]]:
+    """Directions of both eyes in the head frame from where their irises lie: nearly the same."""
     depth = np.sqrt(1 - IRIS_RATIO**2)
     angles = [np.arcsin(np.clip(gaze / depth, -0.95, 0.95)) if gaze is not None else None for gaze in gazes]
     common = np.mean([angle for angle in angles if angle is not None], 0)
     directions = []
     for angle in angles:
-        own = common if angle is None else common + np.clip(angle - common, -config.largest_difference, config.largest_difference)
+        own = (
+            common
+            if angle is None
+            else common + np.clip(angle - common, -config.largest_difference, config.largest_difference)
+        )
         x, y = np.sin(own)
         directions.append(np.array([x, y, np.sqrt(max(1e-6, 1 - x * x - y * y))]))
     return directions

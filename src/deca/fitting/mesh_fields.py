@@ -8,18 +8,25 @@ from jaxtyping import Float, Int
 from scipy.sparse.linalg import splu
 
 
-def edge_laplacian(triangles: Int[np.ndarray, "triangle 3"], vertex_count: int) -> sparse.csc_matrix:
-    """The graph Laplacian of the mesh: the number of neighbours on the diagonal, -1 for each neighbour."""
+def edge_laplacian(
+    triangles: Int[np.ndarray, "triangle 3"], group: Int[np.ndarray, " vertex"], between: float = 1.0
+) -> sparse.csc_matrix:
+    """The graph Laplacian of a mesh whose edges weigh one within a group of vertices and `between` across
+    groups."""
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    ends = np.concatenate([edges, edges[:, ::-1]]).T
-    adjacency = sparse.coo_matrix((np.ones(ends.shape[1]), ends), shape=(vertex_count, vertex_count)).tocsr()
-    adjacency.data[:] = 1
-    degrees = np.asarray(adjacency.sum(1)).ravel()
-    return (sparse.diags(degrees) - adjacency).tocsc()
+    first, second = np.concatenate([edges, edges[:, ::-1]]).T
+    count = len(group)
+    adjacency = (
+        sparse.coo_matrix((np.ones(len(first)), (first, second)), shape=(count, count)).tocsr().tocoo()
+    )
+    first, second = adjacency.coords
+    weights = np.where(group[first] == group[second], 1.0, between)
+    adjacency = sparse.csr_matrix((weights, (first, second)), shape=(count, count))
+    return (sparse.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency).tocsc()
 
 
 def spread(
-    triangles: Int[np.ndarray, "triangle 3"],
+    laplacian: sparse.csc_matrix,
     places: sparse.csr_matrix,
     values: Float[np.ndarray, "place channel"],
     weights: Float[np.ndarray, " place"],
@@ -29,16 +36,14 @@ def spread(
     """Vertex values x that come close to `values` at some places of the mesh and are smooth everywhere.
 
     Minimises sum weights |places x - values|^2 + membrane x'Lx + bending |Lx|^2, where `places` (place,
-    vertex) holds the weights of the vertices at each place and L is the graph Laplacian. The membrane keeps
-    what is extended between its data's least and greatest value; bending goes through the data without
-    peaks. Parts of the mesh without data get zero.
+    vertex) holds the weights of the vertices at each place and L is the mesh's `edge_laplacian`. The
+    membrane keeps what is carried on between its data's least and greatest value; bending goes through the
+    data without peaks. Parts of the mesh without data get zero.
     """
-    count = places.shape[1]
-    laplacian = edge_laplacian(triangles, count)
     smoothness = membrane * laplacian + bending * (laplacian @ laplacian)
-    weighted = places.T @ sparse.diags(weights)
+    weighted = places.transpose() @ sparse.diags(weights)
     # A trace of a pull to zero makes parts without data solvable.
     trace = 1e-9 * max(float(weights.max(initial=0)), 1e-12)
-    system = weighted @ places + smoothness + trace * sparse.identity(count)
+    system = weighted @ places + smoothness + trace * sparse.identity(len(laplacian.indptr) - 1)
     solver = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
     return solver.solve(np.asarray(weighted @ values, np.float64))

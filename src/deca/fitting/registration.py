@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deca.fitting.landmarks import DENSE_OUTLINE
-from deca.fitting.mesh_fields import spread
+from deca.fitting.mesh_fields import edge_laplacian, spread
 from deca.head.model import HeadModel
 
 # A landmark counts as much as a bend of this many pixels between neighbours; residuals beyond are clipped.
@@ -53,7 +53,8 @@ def register(
     height = float(np.ptp(target[:, 1]))
     length = np.linalg.norm(residual, axis=1, keepdims=True)
     residual = residual * np.minimum(1, _LARGEST * height / np.maximum(length, 1e-9))
-    moved = spread(data.triangles, places, residual, np.ones(len(inner)), _MEMBRANE, _BENDING)
+    laplacian = edge_laplacian(data.triangles, np.zeros(len(vertices_photo), int))
+    moved = spread(laplacian, places, residual, np.ones(len(inner)), _MEMBRANE, _BENDING)
     return torch.cat(
         [vertices_photo[:, :2] + torch.from_numpy(moved).to(vertices_photo), vertices_photo[:, 2:]], -1
     )
