@@ -58,8 +58,8 @@ def sample_smoothly(
 ) -> Float[np.ndarray, "h w 3"]:
     """As `sample`, but a target pixel that covers many photo pixels is their mean, not one of them.
 
-    Where much shrinking is to do, the photo is first shrunk by half of it (block means); the rest is the mean of
-    samples on a grid so fine that none is farther than a pixel from the next.
+    Where much shrinking is to do, the photo is first shrunk by half of it (block means); the rest is the mean
+    of samples on a grid so fine that none is farther than a pixel from the next.
     """
     scale = similarity_scale(T_photo_target)
     block = max(1, int(scale / 2))
