@@ -1,8 +1,8 @@
 """How far landmarks lie from manually placed points of 81 people: `python benchmarks/landmarks_london.py`.
 
 The 14 points are those whose place in the manual outlines of the Face Research Lab London Set is exactly that
-of an iBUG point (DeBruine and Jones, 2017, doi 10.6084/m9.figshare.5047666, CC-BY-4.0). Errors are in percent of
-the distance between the outer eye corners.
+of an iBUG point (DeBruine and Jones, 2017, doi 10.6084/m9.figshare.5047666, CC-BY-4.0). Errors are in percent
+of the distance between the outer eye corners.
 """
 
 from __future__ import annotations
