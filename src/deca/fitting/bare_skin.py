@@ -136,7 +136,7 @@ def _hanging(photo: SkinPhoto, hairy: Map, streaks: Map, region: ReliefRegion) -
     hair = np.maximum.reduce([hairy, upright, smooth_step(streaks, 0.05, 0.08)]) * forehead
     above = np.maximum.accumulate(hair[::-1], axis=0)[::-1] * forehead
     # Its edge throws a shadow on the skin.
-    return cv2.dilate(above.astype(np.float32), _disc(3.0 / photo.texel))
+    return cv2.dilate(above.astype(np.float32), _disc(4.5 / photo.texel))
 
 
 def _frames(photo: SkinPhoto, detail: Map, region: ReliefRegion) -> Map:
@@ -150,7 +150,7 @@ def _frames(photo: SkinPhoto, detail: Map, region: ReliefRegion) -> Map:
     if not columns.any():
         return np.zeros_like(detail)
     across = np.where(bridge, crossing, 0).max(0)[columns]
-    worn = smooth_step(np.quantile(across, 0.3), 0.014, 0.024)
+    worn = smooth_step(float(np.quantile(across, 0.3)), 0.014, 0.024)
     strength = smooth_step(band.enlarged(dark.max(0)), 0.015, 0.03)
     # Frames throw shadows and lenses distort: what is left between the frames is believed less.
     strength = np.maximum(cv2.dilate(strength, _disc(1.5 / photo.texel)), 0.65)

@@ -29,7 +29,7 @@ class DisplacementConfig:
     """Contrast by which a furrow is darker than its surroundings for each unit of slope, in any light."""
     light_trust: float = 0.6
     """Share of the fitted light's directional shading that is believed."""
-    least_contrast: float = 0.007
+    least_contrast: float = 0.004
     """Lines weaker than this are taken for texture of the skin."""
     noise_factor: float = 0.6
     """Lines weaker than this many times the band's median amplitude are taken for noise."""
@@ -39,6 +39,8 @@ class DisplacementConfig:
     """Coherence up to which a band's energy is a spot or noise, and from which on it is a line."""
     largest_contrast: float = 0.3
     """Bands are compressed towards this contrast: more is a cast shadow or another material."""
+    recovered: float = 0.65
+    """Share of a line's height that is left by all that is held back, measured on rendered heads."""
     largest_depth: float = 1.5
     ridge_share: float = 0.6
     """Ridges are lowered to this share: beside a furrow's true walls they are mostly sheen."""
@@ -75,7 +77,7 @@ def fit_displacement(
     photo = photo.without(covered_by_hair(photo, observation, predicted, region))
     photo = photo.without(covered_by_things(photo, region))
     relief = _relief(photo, observation, lighting, config) * photo.weights
-    relief = np.where(relief > 0, config.ridge_share * relief, relief)
+    relief = np.where(relief > 0, config.ridge_share * relief, relief) / config.recovered
     relief = config.largest_depth * np.tanh(relief / config.largest_depth)
     if region.symmetric:
         relief = relief + (1 - seen) * allowed * config.mirrored_share * relief[:, ::-1]

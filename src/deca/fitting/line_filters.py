@@ -34,14 +34,14 @@ class Band:
     angles: Float[np.ndarray, " orientation"]
     reduction: int
 
-    def reduced(self, values: Map) -> Map:
+    def reduced(self, values: Map) -> Float[np.ndarray, "band_height band_width"]:
         """A map of full size as means at the band's size."""
         if self.reduction == 1:
             return values
         height, width = self.responses.shape[1:]
         return cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)
 
-    def enlarged(self, values: Map) -> Map:
+    def enlarged(self, values: Float[np.ndarray, "band_height band_width"]) -> Map:
         """A map of the band's size at full size, smoothly."""
         if self.reduction == 1:
             return values

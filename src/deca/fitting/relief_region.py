@@ -89,17 +89,17 @@ def relief_region(data: HeadData, layout: UVLayout) -> ReliefRegion:
 
     landmarks = _landmark_positions(data) * 1000
     side, up = np.abs(positions[0]), positions[1]
-    brows, ridge = landmarks[list(_BROW_HEADS), 1].mean(), landmarks[list(_NOSE_RIDGE), 1]
+    brows, ridge = float(landmarks[list(_BROW_HEADS), 1].mean()), landmarks[list(_NOSE_RIDGE), 1].tolist()
     bridge = face & (side < 5) & (up < brows) & (up > ridge[2])
-    top = landmarks[: _BROWS[1].stop, 1].max()
+    top = float(landmarks[: _BROWS[1].stop, 1].max())
     spectacles = (
         (1 - smooth_step(up, top + 4, top + 12)) * smooth_step(up, ridge[3] - 12, ridge[3] - 4) * face
     )
     # Frown lines stand upright between the brows and above, where else only hair does.
-    frown = 12 * (1 - smooth_step(side, 10, 16))
+    frown = 12 * (1 - smooth_step(side, 10.0, 16.0))
     eyes = 1 - beside(_EYES[0], True, _ROUND_EYES) * beside(_EYES[1], True, _ROUND_EYES)
-    upper = landmarks[[index for points in _EYES for index in points], 1].max()
-    eyes = eyes * (1 - smooth_step(up, upper, upper + 5))
+    upper = float(landmarks[[index for points in _EYES for index in points], 1].max())
+    eyes = eyes * (1 - smooth_step(up, upper, upper + 5.0))
     maps = [
         torch.from_numpy(np.asarray(part, np.float32))[None, None] for part in (weights, spectacles, eyes)
     ]
@@ -125,7 +125,7 @@ def texel_millimetres(
 def smooth_step(values: np.ndarray | float, low: float, high: float) -> np.ndarray:
     """A smooth step from 0 at `low` to 1 at `high`."""
     step = np.clip((np.asarray(values, np.float32) - low) / (high - low), 0, 1)
-    return step * step * (3 - 2 * step)
+    return np.asarray(step * step * (3 - 2 * step))
 
 
 def _largest_part(mask: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "size size"]:
