@@ -59,9 +59,11 @@ def paint_masks(surface: FaceSurface, texels: Texels) -> Masks:
     outside = ~(skin["mouth_interior"] | skin["eye_sockets"]) & (surface.part == 0)
     on = {name: chosen[triangle] for name, chosen in skin.items()}
 
-    def spot(*centre: int, width: float) -> np.ndarray:
-        middle = landmarks[list(centre)].mean(0)
-        return np.exp(-0.5 * ((points - middle) ** 2).sum(1) / width**2)
+    def around(centre: np.ndarray, width: float) -> np.ndarray:
+        return np.exp(-0.5 * ((points - centre) ** 2).sum(1) / width**2)
+
+    def spot(*indices: int, width: float) -> np.ndarray:
+        return around(landmarks[list(indices)].mean(0), width)
 
     def near(path: np.ndarray, width: float) -> np.ndarray:
         return np.exp(-0.5 * (_distance_to_path(points, path)[0] / width) ** 2)
@@ -70,7 +72,9 @@ def paint_masks(surface: FaceSurface, texels: Texels) -> Masks:
         values = _smooth_membership(surface, skin[name], outside, steps)
         return texels.interpolate(values[:, None], surface.triangles)[..., 0].ravel()
 
-    from_lid = KDTree(_lid_edge(surface, outside, origin)).query(points)[0]
+    from_lid = KDTree(_left_edge(surface, "eye_sockets", outside, origin)).query(points)[0]
+    lip_edge = _left_edge(surface, "mouth_interior", outside, origin)
+    mouth_corner = lip_edge[lip_edge[:, 0].argmax()]
     inner, outer = landmarks[42], landmarks[45]
     eye_line = np.interp(side, [inner[0], outer[0]], [inner[1], outer[1]])
     upper_lid = _step((up - eye_line) / 2)
@@ -88,8 +92,7 @@ def paint_masks(surface: FaceSurface, texels: Texels) -> Masks:
     skin_here = (on["face"] | on["scalp"] | on["neck"] | on["ears"]).astype(float)
     lips = soft("lips", 0)
     named = {
-        "skin": skin_here,
-        "cheeks": np.exp(-0.5 * ((points - cheek) ** 2).sum(1) / 17.0**2),
+        "cheeks": around(cheek, 17),
         "nose": spot(30, width=10) + 0.6 * spot(35, width=6),
         "chin": spot(8, 57, width=13),
         "forehead": np.exp(-0.5 * ((up - 50) / 22) ** 2) * (forward > -25),
@@ -101,13 +104,14 @@ def paint_masks(surface: FaceSurface, texels: Texels) -> Masks:
         "perioral": near(landmarks[[51, 53, 54, 55, 57]], 9.0),
         "nasolabial": near(np.stack([landmarks[35] + [4, 0, 0], landmarks[54] + [6, 4, 0]]), 4.0),
         "lips": lips,
-        "lip_gap": near(landmarks[[62, 63, 64]], 1.6) * on["lips"],
+        "lip_gap": np.exp(-0.5 * (KDTree(lip_edge).query(points)[0] / 1.6) ** 2) * on["lips"],
         "brow": np.exp(-((from_brow / brow_width) ** 2)) * _step((0.9 - from_brow / 9) * 8) * on["face"],
         "moustache": near(moustache, 4.5) * (1 - lips) * on["face"] * (up < landmarks[33][1] + 3),
         "jaw": jaw * (1 - lips) * skin_here * (1 - ears),
         "hairline": hairline,
         "not_ears": (1 - ears) * skin_here,
-        "occluded": _occlusion(surface, texels, outside),
+        # The corner of the mouth is a fold too fine for the mesh.
+        "occluded": np.maximum(_occlusion(surface, texels, outside), 0.6 * around(mouth_corner, 3.5)),
         "freckles": _freckles(points, surface, origin, on["face"], cheek, landmarks[30]),
     }
     named = {name: np.asarray(mask, np.float32) for name, mask in named.items()}
@@ -141,17 +145,17 @@ def _step(value: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(2 * value, -30, 30)))
 
 
-def _lid_edge(surface: FaceSurface, outside: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """Points close together along the edge of the left eye's lids, where skin and socket meet."""
+def _left_edge(surface: FaceSurface, region: str, outside: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Points close together along the edge where the outer skin of the left half meets a region inside."""
 
     def edges(chosen: np.ndarray) -> np.ndarray:
         corners = surface.triangles[chosen]
         return np.sort(np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]]), axis=1)
 
-    sockets = {tuple(edge) for edge in edges(surface.regions["eye_sockets"]).tolist()}
-    shared = np.array([edge for edge in edges(outside).tolist() if tuple(edge) in sockets])
+    inner = {tuple(edge) for edge in edges(surface.regions[region]).tolist()}
+    shared = np.array([edge for edge in edges(outside).tolist() if tuple(edge) in inner])
     ends = surface.vertices[shared] * 1000 - origin
-    ends = ends[ends[:, 0, 0] > 0]
+    ends = ends[ends[:, :, 0].max(1) > 0]
     fractions = np.linspace(0, 1, 8)[:, None, None]
     return (ends[:, 0] * (1 - fractions) + ends[:, 1] * fractions).reshape(-1, 3)
 
