@@ -74,7 +74,9 @@ def surface_of(head: HeadData) -> Surface:
     )
 
 
-def fit_similarity(source: Float[np.ndarray, "point 3"], target: Float[np.ndarray, "point 3"], shapes: int) -> Fit:
+def fit_similarity(
+    source: Float[np.ndarray, "point 3"], target: Float[np.ndarray, "point 3"], shapes: int
+) -> Fit:
     """The similarity that takes `source` to `target` with least squares (Umeyama 1991), shape zero."""
     source_mean, target_mean = source.mean(0), target.mean(0)
     a, b = source - source_mean, target - target_mean
@@ -85,7 +87,9 @@ def fit_similarity(source: Float[np.ndarray, "point 3"], target: Float[np.ndarra
     return Fit(scale, rotation, target_mean - scale * rotation @ source_mean, np.zeros(shapes))
 
 
-def fit_scan(surface: Surface, scan: Float[np.ndarray, "point 3"], landmarks: Float[np.ndarray, "68 3"]) -> Fit:
+def fit_scan(
+    surface: Surface, scan: Float[np.ndarray, "point 3"], landmarks: Float[np.ndarray, "68 3"]
+) -> Fit:
     """Non-rigid closest points: similarity and shape by turns of finding closest points and a Gauss-Newton step."""
     inner = slice(17, 68)
     corners, weights = surface.landmark_corners[inner], surface.landmark_weights[inner]
@@ -104,7 +108,9 @@ def fit_scan(surface: Surface, scan: Float[np.ndarray, "point 3"], landmarks: Fl
         if round_number < LANDMARK_ROUNDS:
             pull = np.full(len(corners), 0.5 / np.sqrt(len(corners)))
             rows += [
-                _point_rows(surface, fit, corners, weights, landmarks[inner], pull, np.tile(axis, (len(corners), 1)))
+                _point_rows(
+                    surface, fit, corners, weights, landmarks[inner], pull, np.tile(axis, (len(corners), 1))
+                )
                 for axis in np.eye(3)
             ]
         jacobian = np.concatenate([row[0] for row in rows])
@@ -123,7 +129,9 @@ def closest_points(vertices, triangles, points):
     return igl.point_mesh_squared_distance(np.ascontiguousarray(points), vertices, triangles)
 
 
-def distances_millimetres(surface: Surface, fit: Fit, scan: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, " point"]:
+def distances_millimetres(
+    surface: Surface, fit: Fit, scan: Float[np.ndarray, "point 3"]
+) -> Float[np.ndarray, " point"]:
     """Distances from the scan's points to the fitted surface."""
     return 1000 * np.sqrt(closest_points(posed(surface, fit), surface.triangles, scan)[0])
 
@@ -193,7 +201,9 @@ def main() -> None:
         surface.landmark_corners,
         surface.landmark_weights,
     )
-    table = Table("seed", "mean head: median mm", "mean", "fitted: median mm", "mean", "largest |c|", "|c| rms")
+    table = Table(
+        "seed", "mean head: median mm", "mean", "fitted: median mm", "mean", "largest |c|", "|c| rms"
+    )
     figures = []
     for seed in options.seeds:
         scan, landmarks = random_ict_face(ict, seed)

@@ -6,12 +6,11 @@ Run: python benchmarks/render.py. Beside them stand the reference implementation
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
+from measure import describe_machine, median_milliseconds
 from rich.console import Console
 from rich.table import Table
 
@@ -104,35 +103,13 @@ def main() -> None:
         seen = surfaces(vertices, image, CROP, CROP)
         render_lit(seen, albedo, parameters.lighting)
 
-    machine = f"{_processor()}, one thread, torch {torch.__version__}"
-    title = (
-        f"{data.name}: {len(data.template_vertices):,} vertices, {len(data.triangles):,} triangles; {machine}"
-    )
+    sizes = f"{len(data.template_vertices):,} vertices, {len(data.triangles):,} triangles"
+    title = f"{data.name}: {sizes}; {describe_machine()}"
     table = Table("what", "median ms", "reference ms", title=title)
     table.add_row("build the constants of a head", f"{building:.0f}", "")
     for name, run, reference in rows:
-        table.add_row(name, f"{_median(run):.2f}", reference)
+        table.add_row(name, f"{median_milliseconds(run, RUNS):.2f}", reference)
     Console(width=120).print(table)
-
-
-def _median(run: Callable[[], object]) -> float:
-    run()
-    times = []
-    for _ in range(RUNS):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-        if sum(times) > 5:
-            break
-    return 1000 * float(np.median(times))
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

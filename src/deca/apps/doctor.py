@@ -24,7 +24,7 @@ REQUIRED = (
     "pygltflib",
     "tyro",
 )
-NETWORKS = ("face_detector_full.onnx", "face_landmarks_468.onnx", "face_geometry_468.npz")
+NETWORKS = ("face_detector_full.onnx", "face_landmarks_468.onnx")
 
 
 @dataclass(frozen=True)
