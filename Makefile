@@ -47,7 +47,7 @@ gallery: .venv/.installed-dev
 ## make build-data            make everything in src/deca/data again from its published sources
 build-data: .venv/.installed-dev
 	$(PIP) --editable '.[build]'
-	$(BIN)/python tools/build_default_head.py
+	$(BIN)/python tools/build_default_head.py --out src/deca/data/default_head.npz
 	$(BIN)/python tools/build_face_networks.py
 
 .venv/.installed: pyproject.toml constraints.txt

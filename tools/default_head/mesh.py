@@ -1,4 +1,5 @@
-"""The mesh of the default head: which part of the MakeHuman mesh it is, how it is triangulated, what fills its eyes and mouth."""
+"""The mesh of the default head: which part of the MakeHuman mesh it is, how it is triangulated, what fills
+its eyes and mouth."""
 
 from __future__ import annotations
 
@@ -7,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from default_head.makehuman import MakeHuman
-from default_head.mouth import arch_carrier
+from default_head.mouth import arch_carrier, tongue_offsets
 from jaxtyping import Bool, Float, Int
 
 PARTS = ("skin", "left eyeball", "right eyeball", "upper teeth", "lower teeth", "tongue")
-# Two neighbours on the loop of edges around the base of the neck, above which the head begins: the one at the back
-# on the midline, and the next to the subject's left.
+# Two neighbours on the loop of edges around the base of the neck, above which the head begins: the one at
+# the back on the midline, and the next to the subject's left.
 NECK_BACK = 1496
 FACE_VERTEX = 991
 POLAR_DEGREES = (6, 11, 16, 20, 23, 31, 42, 56, 72, 92, 116, 146)
@@ -24,10 +25,11 @@ CAVITIES = ("none", "mouth", "left eye", "right eye")
 class Topology:
     """The triangles of the default head and where its vertices come from in the base mesh.
 
-    Vertices are ordered by part. `part` is each triangle's and `vertex_part` each vertex's entry of PARTS; `cavity` is
-    each triangle's entry of CAVITIES, 1 to 3 for the skin inside the mouth and behind the lids.
+    Vertices are ordered by part. `part` is each triangle's and `vertex_part` each vertex's entry of PARTS;
+    `cavity` is each triangle's entry of CAVITIES, 1 to 3 for the skin inside the mouth and behind the lids.
     `base_vertex_index` is the vertex of base.obj that a skin or tongue vertex is, -1 for eyeballs and teeth.
-    `eye_directions` are the unit directions from an eyeball's centre to its vertices, for the left eye and the right.
+    `eye_directions` are the unit directions from an eyeball's centre to its vertices, for the left eye and
+    the right.
     """
 
     triangles: Int[np.ndarray, "triangle 3"]
@@ -46,8 +48,8 @@ class Topology:
     def carry(self, base: Float[np.ndarray, "base_vertex 3"]) -> Float[np.ndarray, "vertex 3"]:
         """Take a vector field on the base mesh (offsets, or positions) to the head's vertices; linear.
 
-        An eyeball moves by the mean of its helper's motion and grows by the mean of its radial part, so it stays a
-        sphere; teeth are interpolated between those of the base mesh.
+        An eyeball moves by the mean of its helper's motion and grows by the mean of its radial part, so it
+        stays a sphere; teeth are interpolated between those of the base mesh.
         """
         carried = np.zeros((len(self.base_vertex_index), 3))
         kept = self.base_vertex_index >= 0
@@ -62,10 +64,12 @@ class Topology:
         return carried
 
     def place(self, base: Float[np.ndarray, "base_vertex 3"]) -> Float[np.ndarray, "vertex 3"]:
-        """The head's vertices for the positions of a whole base mesh: carried, with the relief of the teeth."""
+        """The head's vertices for the positions of a whole base mesh: carried, teeth and tongue put right."""
         placed = self.carry(base)
         for side in range(2):
             placed[self.vertex_part == 3 + side] += self.teeth_offsets[side]
+        tongue = self.vertex_part == 5
+        placed[tongue] += tongue_offsets(placed[tongue])
         return placed
 
 
@@ -106,7 +110,8 @@ def build_topology(data: MakeHuman) -> Topology:
 
 
 def _geometric_mirror(vertices: Float[np.ndarray, "vertex 3"]) -> Int[np.ndarray, " vertex"]:
-    """Each vertex's mirror image, of a mesh that is exactly symmetric; duplicates are told apart by their order."""
+    """Each vertex's mirror image, of a mesh that is exactly symmetric; duplicates are told apart by their
+    order."""
     order: dict[tuple[float, ...], list[int]] = defaultdict(list)
     for index, vertex in enumerate(np.round(vertices, 7) + 0.0):
         order[tuple(vertex)].append(index)
@@ -117,7 +122,8 @@ def _geometric_mirror(vertices: Float[np.ndarray, "vertex 3"]) -> Int[np.ndarray
 
 
 def _neck_loop(quads: Int[np.ndarray, "quad 4"], base: Float[np.ndarray, "vertex 3"]) -> set[int]:
-    """The closed loop of edges around the neck through NECK_BACK, straight on at every vertex of four edges."""
+    """The closed loop of edges around the neck through NECK_BACK, straight on at every vertex of four
+    edges."""
     neighbours: dict[int, set[int]] = defaultdict(set)
     around: dict[int, set[int]] = defaultdict(set)
     for index, quad in enumerate(quads.tolist()):
@@ -154,7 +160,8 @@ def _above_loop(quads: Int[np.ndarray, "quad 4"], loop: set[int], inside: int) -
 
 
 def _cavities(data: MakeHuman, quads, is_head) -> Int[np.ndarray, " quad"]:
-    """The entry of CAVITIES of each quad: islands of the UV layout that lie in the middle, to the left, to the right."""
+    """The entry of CAVITIES of each quad: islands of the UV layout that lie in the middle, to the left, to
+    the right."""
     islands = data.texture_islands("body")[is_head]
     cavity = np.zeros(len(quads), np.int64)
     for island in np.unique(islands):
@@ -167,7 +174,8 @@ def _cavities(data: MakeHuman, quads, is_head) -> Int[np.ndarray, " quad"]:
 
 
 def _quad_piece(quads, base, base_mirror):
-    """Triangles, mirror and base indices of a set of quads, cut so that the mirror of a triangle is a triangle."""
+    """Triangles, mirror and base indices of a set of quads, cut so that the mirror of a triangle is a
+    triangle."""
     indices = np.unique(quads)
     local = np.full(len(base), -1)
     local[indices] = np.arange(len(indices))
@@ -179,7 +187,8 @@ def _quad_piece(quads, base, base_mirror):
             first, second = (int(base_mirror[vertex]) for vertex in chosen[mirrored])
         else:
             lengths = [np.linalg.norm(base[quad[corner]] - base[quad[corner + 2]]) for corner in (0, 1)]
-            # A quad across the midline is its own mirror image and cannot be cut symmetrically: none is in the head.
+            # A quad across the midline is its own mirror image and cannot be cut symmetrically: none is in
+            # the head.
             if mirrored == key:
                 raise ValueError(f"the quad {quad} lies across the midline")
             first, second = (quad[0], quad[2]) if lengths[0] <= lengths[1] else (quad[1], quad[3])
@@ -191,7 +200,8 @@ def _quad_piece(quads, base, base_mirror):
 
 
 def _ball_directions() -> Float[np.ndarray, "ball 3"]:
-    """Unit directions to the vertices of an eyeball: the pupil's pole at the front, rings, the pole at the back."""
+    """Unit directions to the vertices of an eyeball: the pupil's pole at the front, rings, the pole at the
+    back."""
     polar = np.radians(POLAR_DEGREES)[:, None]
     azimuth = np.arange(MERIDIANS) * 2 * np.pi / MERIDIANS
     rings = np.stack(
@@ -201,7 +211,8 @@ def _ball_directions() -> Float[np.ndarray, "ball 3"]:
 
 
 def _eyeball_pieces():
-    """Triangles of the left eyeball and of the right, its mirror image; the mirror entries count within the ball."""
+    """Triangles of the left eyeball and of the right, its mirror image; the mirror entries count within the
+    ball."""
     rings, last = len(POLAR_DEGREES), len(POLAR_DEGREES) * MERIDIANS + 1
     here = np.arange(MERIDIANS)
     after = (here + 1) % MERIDIANS

@@ -1,27 +1,35 @@
-"""The teeth: two arches with single teeth, modelled on the bands that the MakeHuman mesh has in their place."""
+"""The teeth: two arches with single teeth, modelled on the bands that the MakeHuman mesh has in their
+place."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from default_head.makehuman import MakeHuman
 from jaxtyping import Float, Int
 
-# Mesio-distal widths from the midline back, millimetres (Wheeler's Dental Anatomy, chapter 1): incisors, canine,
-# premolars, two molars.
+# Mesio-distal widths from the midline back, millimetres (Wheeler's Dental Anatomy, chapter 1): incisors,
+# canine, premolars, two molars.
 TOOTH_WIDTHS = {"upper": (8.5, 6.5, 7.5, 7, 7, 10, 9), "lower": (5, 5.5, 7, 7, 7, 11, 10.5)}
-# Where along a tooth its columns stand (0 is the gap before it), and the rows along the profile: 0 and 1 are the gum,
-# 2 is the biting edge, 3 the inner side.
+# Where along a tooth its columns stand (0 is the gap before it), and the rows along the profile: 0 and 1
+# are the gum, 2 is the biting edge, 3 the inner side.
 TOOTH_COLUMNS = (0.0, 0.2, 0.8)
 PROFILE = (0.0, 0.7, 1.0, 1.4, 1.8, 2.0, 2.15, 2.5, 3.0)
 GROOVE = 0.0009
+# The source's arches stand too high: with the lips parted at rest two to three millimetres of upper incisors
+# show (Vig and Brundo, The kinetics of anterior tooth display, 1978). Metres.
+LOWERED = {"upper": 0.0033, "lower": 0.0028}
+# Its tongue fills the mouth up to the lips; at rest the tip lies behind and below the lower incisors' edge.
+TONGUE_LENGTH, TONGUE_REST = 0.03, (0.0, -0.0045, -0.0045)
 BAND_COLUMNS, BAND_ROWS = 17, 4
 
 
 @dataclass(frozen=True)
 class Arch:
-    """One dental arch as weights on the vertices of its band in the base mesh, plus the relief of the teeth."""
+    """One dental arch as weights on the vertices of its band in the base mesh, plus the relief of the
+    teeth."""
 
     helpers: Int[np.ndarray, " helper"]
     weights: Float[np.ndarray, "tooth helper"]
@@ -31,7 +39,8 @@ class Arch:
 
 
 def arch_carrier(data: MakeHuman, name: str) -> Arch:
-    """The `upper` or `lower` arch: the band, refined along Catmull-Rom curves, with grooves between the teeth."""
+    """The `upper` or `lower` arch: the band, refined along Catmull-Rom curves, with grooves between the
+    teeth."""
     band = data.joint_vertices[f"helper-{name}-teeth"]
     grid = _band_grid(data, name)
     edge = data.vertices[grid[2]]
@@ -40,7 +49,7 @@ def arch_carrier(data: MakeHuman, name: str) -> Arch:
     bounds = bounds / bounds[-1] * along[-1] / 2
     half = [
         start + column * (stop - start)
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+        for start, stop in itertools.pairwise(bounds)
         for column in TOOTH_COLUMNS
     ]
     half_positions = np.array([*half, bounds[-1]])
@@ -66,14 +75,22 @@ def arch_carrier(data: MakeHuman, name: str) -> Arch:
     return Arch(
         helpers=band,
         weights=weights,
-        relief=relief.reshape(-1, 3),
+        relief=relief.reshape(-1, 3) - [0, LOWERED[name], 0],
         triangles=triangles,
         mirror=index[:, ::-1].reshape(-1),
     )
 
 
+def tongue_offsets(tongue: Float[np.ndarray, "tongue 3"]) -> Float[np.ndarray, "tongue 3"]:
+    """What brings the source's tongue to rest: its front lowered and drawn back, its root left in place."""
+    forward = tongue[:, 2] - tongue[:, 2].max() + TONGUE_LENGTH
+    share = np.clip(forward / TONGUE_LENGTH, 0, 1)
+    return (share**2 * (3 - 2 * share))[:, None] * np.array(TONGUE_REST)
+
+
 def _band_grid(data: MakeHuman, name: str) -> Int[np.ndarray, "4 17"]:
-    """The band's vertices as rows (outer gum, gum line, biting edge, inner side) of columns from right to left."""
+    """The band's vertices as rows (outer gum, gum line, biting edge, inner side) of columns from right to
+    left."""
     quads = data.quads(f"helper-{name}-teeth")
     edges: dict[int, set[int]] = {}
     for quad in quads.tolist():
@@ -96,7 +113,8 @@ def _band_grid(data: MakeHuman, name: str) -> Int[np.ndarray, "4 17"]:
 
 
 def _next_on_border(column, edges, position):
-    """The next vertex of the band's right end: the neighbour that is not yet taken and nearest to that end's plane."""
+    """The next vertex of the band's right end: the neighbour that is not yet taken and nearest to that end's
+    plane."""
     free = [vertex for vertex in edges[column[-1]] if vertex not in column]
     return min(free, key=lambda vertex: (len(edges[vertex]) > 3, position[vertex, 2]))
 
