@@ -46,7 +46,7 @@ class SkinPhoto:
         return self._mean(values, (self.weights > 0.3).astype(np.float32), deviation)
 
     def detail(self) -> Map:
-        """The lightness without its slow changes, faded out with the weights.
+        """The lightness without its slow changes.
 
         The slow part is a mean that passes over what departs far from it: no halo stands beside dark parts.
         """
@@ -54,7 +54,7 @@ class SkinPhoto:
         for _ in range(2):
             weights = self.weights * np.exp(-(((self.lightness - slow) / 0.25) ** 2))
             slow = self._mean(self.lightness, weights, _SLOW)
-        return (self.lightness - slow) * self.weights
+        return self.lightness - slow
 
     def _mean(self, values: Map, weights: Map, deviation: float) -> Map:
         texels = deviation / self.texel
@@ -104,9 +104,8 @@ def covered_by_hair(
     streaks = np.sqrt(photo.mean((photo.lightness - photo.mean(photo.lightness, 1.2)) ** 2, 3.0).clip(0))
     hairy = smooth_step(streaks, 0.045, 0.075) * smooth_step(-lightness, 0.1, 0.3)
     hairy = np.maximum(hairy, smooth_step(streaks, 0.075, 0.11)) * (1 - region.eyes[0, 0].numpy())
-    hanging = _hanging(photo, hairy, streaks, region)
-    other = np.maximum(smooth_step(-lightness, 0.5, 0.8), smooth_step(tint, 0.2, 0.35))
-    bare = 1 - np.maximum.reduce([hairy, hanging, other])
+    hairy = np.maximum.reduce([hairy, smooth_step(-lightness, 0.5, 0.8), smooth_step(tint, 0.2, 0.35)])
+    bare = 1 - np.maximum(hairy, _hanging(photo, hairy, streaks, region))
     # A fold between two cheeks goes with the cheeks; skin between strands goes with the hair.
     bare = cv2.morphologyEx(bare.astype(np.float32), cv2.MORPH_CLOSE, _disc(2.5 / photo.texel))
     bare = cv2.morphologyEx(bare, cv2.MORPH_OPEN, _disc(6.0 / photo.texel))
@@ -116,7 +115,7 @@ def covered_by_hair(
 def covered_by_things(photo: SkinPhoto, region: ReliefRegion) -> Map:
     """How surely something thin covers the skin, in [0, 1]: very dark parts, grey strands, spectacles."""
     detail = photo.detail()
-    dark = smooth_step(np.abs(blurred(detail, 0.8 / photo.texel)), 0.4, 0.65)
+    dark = smooth_step(np.abs(blurred(detail * photo.weights, 0.8 / photo.texel)), 0.4, 0.65)
     # Hair, grey or black, is less red than the skin around; shadows and furrows are redder.
     tint = blurred(photo.tint, 1.5 / photo.texel)
     inside = photo.weights > 0.5
@@ -136,24 +135,26 @@ def _hanging(photo: SkinPhoto, hairy: Map, streaks: Map, region: ReliefRegion) -
     hair = np.maximum.reduce([hairy, upright, smooth_step(streaks, 0.05, 0.08)]) * forehead
     above = np.maximum.accumulate(hair[::-1], axis=0)[::-1] * forehead
     # Its edge throws a shadow on the skin.
-    return cv2.dilate(above.astype(np.float32), _disc(4.5 / photo.texel))
+    return cv2.dilate(above.astype(np.float32), _disc(5.0 / photo.texel))
 
 
 def _frames(photo: SkinPhoto, detail: Map, region: ReliefRegion) -> Map:
     """Frames of spectacles: where a line crosses the root of the nose, all strong lines round the eyes."""
-    (band,) = bands(detail, np.array([3.5 / photo.texel]), 12)
-    dark = (-np.real(band.responses)).clip(0)
-    steep = np.abs(np.sin(band.angles)) > 0.7
-    crossing = band.enlarged(dark[steep].max(0))
+    # Here the nose, where relief counts little, counts fully.
+    seen = (8 * photo.weights).clip(0, 1)
+    thin, wide = bands(detail * seen, np.array([3.5, 6.0]) / photo.texel, 12)
+    dark = (-np.real(thin.responses)).clip(0)
+    steep = np.abs(np.sin(thin.angles)) > 0.7
+    crossing = thin.enlarged(dark[steep].max(0))
     bridge = region.bridge[0, 0].numpy()
     columns = bridge.any(0)
     if not columns.any():
         return np.zeros_like(detail)
     across = np.where(bridge, crossing, 0).max(0)[columns]
-    worn = smooth_step(float(np.quantile(across, 0.3)), 0.014, 0.024)
-    strength = smooth_step(band.enlarged(dark.max(0)), 0.015, 0.03)
+    worn = smooth_step(float(np.quantile(across, 0.3)), 0.018, 0.028)
+    contrast = np.maximum(*(band.enlarged(np.abs(band.responses).max(0)) for band in (thin, wide)))
     # Frames throw shadows and lenses distort: what is left between the frames is believed less.
-    strength = np.maximum(cv2.dilate(strength, _disc(1.5 / photo.texel)), 0.65)
+    strength = np.maximum(cv2.dilate(smooth_step(contrast, 0.012, 0.024), _disc(1.5 / photo.texel)), 0.6)
     return worn * strength * region.spectacles[0, 0].numpy()
 
 

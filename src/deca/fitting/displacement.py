@@ -74,8 +74,8 @@ def fit_displacement(
     if not (seen * allowed > 0.5).any():
         return torch.zeros(1, 1, size, size)
     photo = read_skin(observation, lighting, seen * allowed)
-    photo = photo.without(covered_by_hair(photo, observation, predicted, region))
-    photo = photo.without(covered_by_things(photo, region))
+    hair = covered_by_hair(photo, observation, predicted, region)
+    photo = photo.without(np.maximum(hair, covered_by_things(photo, region)))
     relief = _relief(photo, observation, lighting, config) * photo.weights
     relief = np.where(relief > 0, config.ridge_share * relief, relief) / config.recovered
     relief = config.largest_depth * np.tanh(relief / config.largest_depth)
@@ -148,7 +148,9 @@ def _relief(
     surface = _Surface.of(observation, lighting, photo.texel)
     relief = np.zeros_like(photo.lightness)
     lengths = np.array(resolved) / photo.texel
-    for wave, band in zip(resolved, bands(photo.detail(), lengths, config.orientations), strict=True):
+    for wave, band in zip(
+        resolved, bands(photo.detail() * photo.weights, lengths, config.orientations), strict=True
+    ):
         share = smooth_step(wave / photo.pixel, *config.pixels_per_wave)
         relief += share * band.enlarged(_band_relief(band, wave, photo, surface.reduced(band), config))
     return relief
