@@ -1,4 +1,4 @@
-"""How closely the default head can be other people: fits to random ICT-FaceKit heads, as a table (`make bench-head`)."""
+"""How closely the default head can be other people: fits to random ICT-FaceKit heads (`make bench-head`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ SEEDS = range(20)
 BOUND = 5.0
 ROUNDS = 25
 LANDMARK_ROUNDS = 5
-# One unit of a coefficient weighs as much as this distance at one scan point, metres times the root of the points.
+# One unit of a coefficient weighs as much as this distance at one scan point, metres times the root of the
+# points.
 PRIOR = 0.00005
 # Distance at which a point's weight has fallen to a half (Geman and McClure's kernel), metres.
 ROBUST = 0.003
@@ -61,7 +62,7 @@ def random_ict_face(ict: dict[str, np.ndarray], seed: int) -> tuple[np.ndarray, 
 
 
 def surface_of(head: HeadData) -> Surface:
-    """What the fit needs of a head; eyeballs, teeth and tongue, which the eyes' joints and the jaw's carry, are left."""
+    """What the fit needs of a head, its eyeballs left out."""
     rigid = np.zeros(len(head.template_vertices), bool)
     for joint in ("left_eye", "right_eye"):
         rigid |= head.skinning_weights[:, head.joint_names.index(joint)] > 0.5
@@ -90,7 +91,8 @@ def fit_similarity(
 def fit_scan(
     surface: Surface, scan: Float[np.ndarray, "point 3"], landmarks: Float[np.ndarray, "68 3"]
 ) -> Fit:
-    """Non-rigid closest points: similarity and shape by turns of finding closest points and a Gauss-Newton step."""
+    """Non-rigid closest points: similarity and shape by turns of finding closest points and a Gauss-Newton
+    step."""
     inner = slice(17, 68)
     corners, weights = surface.landmark_corners[inner], surface.landmark_weights[inner]
     start = (surface.vertices[corners] * weights[..., None]).sum(1)
@@ -124,9 +126,12 @@ def posed(surface: Surface, fit: Fit) -> Float[np.ndarray, "vertex 3"]:
     return fit.apply(surface.vertices + surface.basis @ fit.shape)
 
 
-def closest_points(vertices, triangles, points):
+def closest_points(vertices, triangles, points) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Squared distances, triangles and positions of the closest points of a mesh."""
-    return igl.point_mesh_squared_distance(np.ascontiguousarray(points), vertices, triangles)
+    squared, found, closest = igl.point_mesh_squared_distance(
+        np.ascontiguousarray(points), vertices, triangles
+    )
+    return np.asarray(squared), np.asarray(found), np.asarray(closest)
 
 
 def distances_millimetres(
@@ -137,7 +142,8 @@ def distances_millimetres(
 
 
 def _point_rows(surface: Surface, fit: Fit, corners, barycentrics, targets, weights, normals):
-    """Rows of the linearised distance from surface points to targets along normals: rotation, scale, shift, shape."""
+    """Rows of the linearised distance from surface points to targets along normals: rotation, scale, shift,
+    shape."""
     rest = ((surface.vertices[corners] + surface.basis[corners] @ fit.shape) * barycentrics[..., None]).sum(1)
     turned = fit.scale * rest @ fit.rotation.T
     local = fit.scale * normals @ fit.rotation
@@ -169,13 +175,13 @@ def _step(fit: Fit, jacobian, residual) -> Fit:
             break
         held |= beyond
         step[7:][held[7:]] = BOUND * np.sign((fit.shape + step[7:])[held[7:]]) - fit.shape[held[7:]]
-    turn = igl_rotation(step[:3])
+    turn = rotation_matrix(step[:3])
     return Fit(
         fit.scale * (1 + step[3]), turn @ fit.rotation, fit.translation + step[4:7], fit.shape + step[7:]
     )
 
 
-def igl_rotation(axis_angle: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
+def rotation_matrix(axis_angle: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
     """The rotation matrix of an axis-angle vector (Rodrigues)."""
     angle = np.linalg.norm(axis_angle) + 1e-15
     x, y, z = axis_angle / angle

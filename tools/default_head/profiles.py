@@ -1,4 +1,5 @@
-"""Cuts through the skin beside mouth and eyes: profiles that start in the cavity and run outward over the rim."""
+"""Cuts through the skin beside mouth and eyes: profiles that start in the cavity and run outward over the
+rim."""
 
 from __future__ import annotations
 
@@ -29,7 +30,10 @@ def profiles(
     starts = [edge for edge, used in links.items() if len(used) == 1 and np.isin(edge, rim).all()]
     if len(starts) < 2:
         raise ValueError(f"the plane x = {across:.4f} does not cut the rim of cavity {cavity} twice")
-    chains = [np.array([_point(vertices, edge, across) for edge in _chain(start, segments, links)]) for start in starts]
+    chains = [
+        np.array([_point(vertices, edge, across) for edge in _chain(start, segments, links)])
+        for start in starts
+    ]
     chains.sort(key=lambda chain: chain[min(12, len(chain) - 1), 1])
     return chains[-1], chains[0]
 
@@ -46,15 +50,18 @@ def point_at(line: Float[np.ndarray, "point 3"], length: float) -> Float[np.ndar
 
 
 def parting_length(line: Float[np.ndarray, "point 3"], side: int) -> float:
-    """The length along an upper (side 1) or lower (-1) profile where it parts from what it covers, seen from ahead."""
+    """The length along an upper (side 1) or lower (-1) profile where it parts from what it covers, seen from
+    ahead."""
     along = arc_lengths(line)
     height = np.where(along < RIM_LENGTH, side * line[:, 1], np.inf)
     # Of the points within a third of a millimetre of the edge, the foremost.
     edge = np.flatnonzero(height < height.min() + 0.0003)
-    return along[edge[line[edge, 2].argmax()]]
+    return float(along[edge[line[edge, 2].argmax()]])
 
 
-def midline_profile(vertices: Float[np.ndarray, "vertex 3"], topology: Topology) -> Int[np.ndarray, " vertex"]:
+def midline_profile(
+    vertices: Float[np.ndarray, "vertex 3"], topology: Topology
+) -> Int[np.ndarray, " vertex"]:
     """The vertices of the midline of the outer skin, from the chin's underside to the crown."""
     outside = np.unique(topology.triangles[(topology.part == 0) & (topology.cavity == 0)])
     middle = outside[(np.abs(vertices[outside, 0]) < 1e-9) & (vertices[outside, 2] > 0.03)]

@@ -1,4 +1,5 @@
-"""The landmark network's canonical face laid onto the mean head: anchors, thin-plate splines, closest points."""
+"""The landmark network's canonical face laid onto the mean head: anchors, thin-plate splines, closest
+points."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from default_head.mesh import Topology
 from default_head.profiles import arc_lengths, midline_profile, parting_length, point_at, profiles
 from jaxtyping import Bool, Float, Int
 from scipy.interpolate import RBFInterpolator
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 # Points of the canonical face on the subject's left, from the middle (or the inner corner) outward.
 UPPER_LIP_INNER = (13, 312, 311, 310, 415)
@@ -37,7 +38,8 @@ ROUNDS = 4
 def register_canonical_face(
     canonical: Float[np.ndarray, "468 3"], vertices: Float[np.ndarray, "vertex 3"], topology: Topology
 ) -> Float[np.ndarray, "468 3"]:
-    """Where the 468 points of the canonical face lie on the surface of the mean head, metres, in mirror symmetry.
+    """Where the 468 points of the canonical face lie on the surface of the mean head, metres, in mirror
+    symmetry.
 
     Lips, lids and the midline are anchored to the same features of the head; the rest follows by a thin-plate
     spline and is drawn to the closest skin in a few rounds.
@@ -59,7 +61,13 @@ def register_canonical_face(
         known = np.concatenate([fixed, free])
         targets = np.concatenate([placed, on_skin[free]])
         smoothing = np.concatenate([np.full(len(fixed), 1e-9), np.full(len(free), 2e-4)])
-        points = RBFInterpolator(canonical[known], targets, kernel="thin_plate_spline", smoothing=smoothing)(canonical)
+        spline = RBFInterpolator(
+            canonical[known],
+            targets,
+            kernel="thin_plate_spline",
+            smoothing=smoothing,  # pyright: ignore[reportArgumentType] (scipy takes one for each point)
+        )
+        points = spline(canonical)
         points[fixed] = placed
         points = (points + points[partner] * [-1, 1, 1]) / 2
     return points
@@ -67,7 +75,7 @@ def register_canonical_face(
 
 def mirror_points(canonical: Float[np.ndarray, "468 3"]) -> Int[np.ndarray, "468"]:
     """The mirror partner of each canonical point."""
-    return cKDTree(canonical * [-1, 1, 1]).query(canonical)[1]
+    return np.asarray(KDTree(canonical * [-1, 1, 1]).query(canonical)[1])
 
 
 def outer_skin(topology: Topology) -> Bool[np.ndarray, " triangle"]:
@@ -84,9 +92,11 @@ def closest(
     """Closest points on the allowed triangles: position, triangle, barycentric."""
     chosen = np.flatnonzero(allowed)
     corners = np.ascontiguousarray(triangles[chosen])
-    _, found, nearest = igl.point_mesh_squared_distance(np.ascontiguousarray(points), vertices, corners)
+    found, nearest = map(
+        np.asarray, igl.point_mesh_squared_distance(np.ascontiguousarray(points), vertices, corners)[1:]
+    )
     a, b, c = (vertices[corners[found, corner]] for corner in range(3))
-    barycentrics = igl.barycentric_coordinates(nearest, a, b, c).clip(0, 1)
+    barycentrics = np.asarray(igl.barycentric_coordinates(nearest, a, b, c)).clip(0, 1)
     barycentrics = barycentrics / barycentrics.sum(1, keepdims=True)
     return nearest, chosen[found], barycentrics
 
@@ -113,7 +123,8 @@ def _lip_anchors(canonical, vertices, topology: Topology) -> dict[int, np.ndarra
             profile = profiles(vertices, topology, 1, x)[0 if upper else 1]
             height = (UPPER_VERMILION if upper else LOWER_VERMILION) * np.sqrt(1 - min(across / 1.2, 1) ** 2)
             point = point_at(profile, parting_length(profile, 1 if upper else -1) + part * height)
-            anchors[index] = point + [across * corner[0] - x, 0, 0] if across * corner[0] > x else point
+            point[0] += max(across * corner[0] - x, 0)
+            anchors[index] = point
     return anchors
 
 
@@ -123,7 +134,7 @@ def _lid_anchors(vertices, topology: Topology, canonical) -> dict[int, np.ndarra
     left, right = canonical[list(LID_CORNERS), 0]
     beyond = np.stack([inner + INNER_CORNER, outer + OUTER_CORNER])
     corners = closest(beyond, vertices, topology.triangles, outer_skin(topology))[0]
-    anchors = dict(zip(LID_CORNERS, corners, strict=True))
+    anchors: dict[int, np.ndarray] = dict(zip(LID_CORNERS, corners, strict=True))
     for upper, indices in ((True, UPPER_LID), (False, LOWER_LID)):
         for index in indices:
             across = (canonical[index, 0] - left) / (right - left)
@@ -137,7 +148,8 @@ def _lid_anchors(vertices, topology: Topology, canonical) -> dict[int, np.ndarra
 
 
 def _brow_anchors(canonical, anchors, vertices, topology: Topology) -> dict[int, np.ndarray]:
-    """The left brow, which no form of the mesh shows: as far from the eye's opening as on the canonical face."""
+    """The left brow, which no form of the mesh shows: as far from the eye's opening as on the canonical
+    face."""
     lids = [index for index in UPPER_LID + LOWER_LID if index in anchors]
     ours = np.array([anchors[index] for index in lids]).mean(0)
     skin = np.ascontiguousarray(topology.triangles[outer_skin(topology)])
@@ -151,7 +163,9 @@ def _brow_anchors(canonical, anchors, vertices, topology: Topology) -> dict[int,
 
 def _rim_end(vertices, topology: Topology, cavity: int, side: int) -> np.ndarray:
     """The corner of mouth or eye: the rim's vertex farthest to the subject's left (side 1) or right (-1)."""
-    rim = np.intersect1d(topology.triangles[topology.cavity == cavity], topology.triangles[outer_skin(topology)])
+    rim = np.intersect1d(
+        topology.triangles[topology.cavity == cavity], topology.triangles[outer_skin(topology)]
+    )
     return vertices[rim[np.argmax(side * vertices[rim, 0])]]
 
 
@@ -173,7 +187,8 @@ def _midline_anchors(canonical, vertices, topology: Topology, eye_height) -> dic
 
 
 def _profile_features(line: Float[np.ndarray, "point 3"], eye_height: float) -> list[int]:
-    """Indices on a midline profile, from below: chin, groove under the lip, base and tip of the nose, eyes, brow."""
+    """Indices on a midline profile, from below: chin, groove under the lip, base and tip of the nose, eyes,
+    brow."""
     y, z = line[:, 1], line[:, 2]
     tip = int(z.argmax())
 

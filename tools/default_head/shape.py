@@ -1,4 +1,5 @@
-"""The shape space: the population's covariance plus a Gaussian process, as one hundred orthogonal components."""
+"""The shape space: the population's covariance plus a Gaussian process, as one hundred orthogonal
+components."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from scipy.linalg import eigh
 COMPONENTS = 100
 # Skin follows an eyeball fully up to the first distance from it, not at all from the second, metres.
 LID_CONTACT = (0.0012, 0.007)
-# MakeHuman's ages, heights and builds scale the head more than they do in people, whose heads vary by a few percent.
+# MakeHuman's ages, heights and builds scale the head more than they do in people, whose heads vary by a few
+# percent.
 SIZE_KEPT = 0.4
 
 
@@ -22,9 +24,10 @@ def shape_components(
 ) -> Float[np.ndarray, "component vertex 3"]:
     """COMPONENTS orthogonal displacement fields, each one standard deviation, the largest first, metres.
 
-    The leading directions of population plus Gaussian process are found with important vertices weighing more; the
-    normal distribution within their span is then turned to its principal axes under the plain vertex metric, so that
-    coefficients stay independent and N(0, 1). Every component is symmetric or antisymmetric.
+    The leading directions of population plus Gaussian process are found with important vertices weighing
+    more; the normal distribution within their span is then turned to its principal axes under the plain
+    vertex metric, so that coefficients stay independent and N(0, 1). Every component is symmetric or
+    antisymmetric.
     """
     weight = np.sqrt(frame.importance)[None, :, None]
     people = _population_factor(population, frame)
@@ -36,7 +39,7 @@ def shape_components(
         factor = consistent_eyes(factor, frame, topology)
         flat = (factor * weight).reshape(len(factor), -1)
         values, vectors = eigh(flat @ flat.T, subset_by_index=[len(factor) - COMPONENTS, len(factor) - 1])
-        found.append((vectors.T @ factor.reshape(len(factor), -1)))
+        found.append(vectors.T @ factor.reshape(len(factor), -1))
         variances.append(values)
     leading = np.sort(np.concatenate(variances))[-COMPONENTS]
     components = [
@@ -80,7 +83,8 @@ def consistent_eyes(
 def laid_upon_each_other(
     fields: Float[np.ndarray, "field vertex 3"], frame: Frame
 ) -> Float[np.ndarray, "field vertex 3"]:
-    """Fields less the translation and infinitesimal rotation of the skull that fits them, and part of its growth."""
+    """Fields less the translation and infinitesimal rotation of the skull that fits them, and part of its
+    growth."""
     axes = np.eye(3)
     moves = [np.broadcast_to(axis, frame.vertices.shape) for axis in axes]
     moves += [np.cross(axis, frame.vertices) for axis in axes]

@@ -22,7 +22,8 @@ SMOOTHING_STEPS = 3
 
 @dataclass(frozen=True)
 class Rig:
-    """The arrays of a HeadData that move the head, with the actions as they must stand in its expression basis."""
+    """The arrays of a HeadData that move the head, with the actions as they must stand in its expression
+    basis."""
 
     joint_regressor: Float[np.ndarray, "joint vertex"]
     skinning_weights: Float[np.ndarray, "vertex joint"]
@@ -39,9 +40,10 @@ def build_rig(
 ) -> Rig:
     """Joints, weights and correctives for the mean head and its facial actions.
 
-    jawOpen becomes a turn of the jaw joint about x by the angle that carries the lower teeth; what skinning alone
-    leaves of it is a pose corrective on the two entries of R - I that hold the sine, so the joint at that angle gives
-    the action's mesh exactly. mouthClose stands in the coordinates of the turned jaw, since it is used on top of it.
+    jawOpen becomes a turn of the jaw joint about x by the angle that carries the lower teeth; what skinning
+    alone leaves of it is a pose corrective on the two entries of R - I that hold the sine, so the joint at
+    that angle gives the action's mesh exactly. mouthClose stands in the coordinates of the turned jaw, since
+    it is used on top of it.
     """
     opened = actions[ACTIONS.index("jawOpen")]
     angle, axis_point = _jaw_axis(vertices[topology.vertex_part == 4], opened[topology.vertex_part == 4])
@@ -69,7 +71,8 @@ def build_rig(
 
 
 def _jaw_axis(teeth: Float[np.ndarray, "tooth 3"], moved: Float[np.ndarray, "tooth 3"]):
-    """The angle (radians, about x) and the fixed point of the turn that carries the lower teeth (Procrustes)."""
+    """The angle (radians, about x) and the fixed point of the turn that carries the lower teeth
+    (Procrustes)."""
     before, after = teeth[:, 1:], (teeth + moved)[:, 1:]
     a, b = before - before.mean(0), after - after.mean(0)
     angle = np.arctan2((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum(), (a * b).sum())
@@ -78,13 +81,17 @@ def _jaw_axis(teeth: Float[np.ndarray, "tooth 3"], moved: Float[np.ndarray, "too
     return angle, np.array([0, *centre])
 
 
-def _joint_regressor(data: MakeHuman, topology: Topology, vertices, jaw_axis) -> Float[np.ndarray, "joint vertex"]:
-    """Weights of vertices whose mean is each joint; an eyeball's two poles give its centre for every shape."""
+def _joint_regressor(
+    data: MakeHuman, topology: Topology, vertices, jaw_axis
+) -> Float[np.ndarray, "joint vertex"]:
+    """Weights of vertices whose mean is each joint; an eyeball's two poles give its centre for every
+    shape."""
     base = topology.place(data.vertices)
     homogeneous = np.concatenate([base, np.ones((len(base), 1))], 1)
     to_head = np.linalg.lstsq(homogeneous, vertices, rcond=None)[0]
     low, high = (
-        [*data.vertices[data.joint_vertices[name]].mean(0), 1] @ to_head for name in ("joint-neck", "joint-head")
+        [*data.vertices[data.joint_vertices[name]].mean(0), 1] @ to_head
+        for name in ("joint-neck", "joint-head")
     )
     targets = np.stack([low, (low + high) / 2, jaw_axis])
     regressor = np.zeros((len(JOINTS), len(vertices)))
@@ -102,9 +109,12 @@ def _joint_regressor(data: MakeHuman, topology: Topology, vertices, jaw_axis) ->
 
 
 def _mean_weights(vertices, chosen, target, topology: Topology) -> Float[np.ndarray, " vertex"]:
-    """Even, non-negative, mirror-symmetric weights on the chosen vertices whose weighted mean is the target."""
+    """Even, non-negative, mirror-symmetric weights on the chosen vertices whose weighted mean is the
+    target."""
     exact = 1e3
-    equations = np.vstack([exact * np.ones(len(chosen)), exact * vertices[chosen].T / 0.1, np.eye(len(chosen))])
+    equations = np.vstack(
+        [exact * np.ones(len(chosen)), exact * vertices[chosen].T / 0.1, np.eye(len(chosen))]
+    )
     wanted = np.concatenate([[exact], exact * target / 0.1, np.full(len(chosen), 1 / len(chosen))])
     weights = np.zeros(len(vertices))
     weights[chosen] = nnls(equations, wanted)[0]
@@ -112,15 +122,21 @@ def _mean_weights(vertices, chosen, target, topology: Topology) -> Float[np.ndar
     return weights / weights.sum()
 
 
-def _skinning_weights(data, topology: Topology, vertices, opened, angle, jaw) -> Float[np.ndarray, "vertex joint"]:
-    """Neck weights from the MakeHuman rig, jaw weights from how far jawOpen carries each vertex around the jaw."""
+def _skinning_weights(
+    data, topology: Topology, vertices, opened, angle, jaw
+) -> Float[np.ndarray, "vertex joint"]:
+    """Neck weights from the MakeHuman rig, jaw weights from how far jawOpen carries each vertex around the
+    jaw."""
     bones = np.stack(list(data.bone_weights.values()))
     taken = np.array([_neck_share(bone, data) for bone in data.bone_weights])
     with_head = (taken @ bones) / np.maximum(bones.sum(0), 1e-9)
     neck = np.where(topology.base_vertex_index >= 0, with_head[topology.base_vertex_index], 1.0)
     offset = vertices - jaw
     sine, cosine = np.sin(angle), np.cos(angle)
-    arc = np.stack([0 * offset[:, 0], *(offset[:, 1:] @ np.array([[cosine, sine], [-sine, cosine]])).T], 1) - offset
+    arc = (
+        np.stack([0 * offset[:, 0], *(offset[:, 1:] @ np.array([[cosine, sine], [-sine, cosine]])).T], 1)
+        - offset
+    )
     arc[:, 0] = 0
     reach = 2 * np.sin(angle / 2) * JAW_REACH
     with_jaw = ((opened * arc).sum(1) / (np.square(arc).sum(1) + reach**2)).clip(0, 1)
@@ -148,7 +164,9 @@ def _neck_share(bone: str, data: MakeHuman) -> float:
 
 def _smoothing(topology: Topology):
     """A function that moves each vertex's value half-way to the mean of its neighbours."""
-    edges = np.concatenate([topology.triangles[:, [0, 1]], topology.triangles[:, [1, 2]], topology.triangles[:, [2, 0]]])
+    edges = np.concatenate(
+        [topology.triangles[:, [0, 1]], topology.triangles[:, [1, 2]], topology.triangles[:, [2, 0]]]
+    )
     edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
     degree = np.bincount(edges[:, 0])
 
