@@ -23,8 +23,6 @@ RIGHT_RIM = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144
 _DENSE_RIMS = (LEFT_RIM, RIGHT_RIM)
 _IBUG_RIMS = (tuple(range(42, 48)), tuple(range(36, 42)))
 
-# An iris's radius over that of its eyeball (5.9 and 12 mm; Forrester et al., The Eye, 2015).
-IRIS_RATIO = 5.9 / 12
 # The picture of one eye: this many pixels a side, over this many radii of the eyeball.
 _SIZE, _REACH = 112, 4.0
 
@@ -104,8 +102,11 @@ def fit_eyes(
         # The head's opening lies elsewhere before its eyeball than the photo's, and may be wider.
         rim_head = (rim_head.double().numpy() - centre[:2].numpy()) / radius
         if iris is not None:
-            widening = np.clip(np.ptp(rim_head[:, 0]) / max(iris.opening_width, 1e-3), 0.8, 1.25)
-            gazes.append(rim_head.mean(0) + iris.centre * [widening, 1])
+            width = float(np.ptp(rim_head[:, 0]))
+            widening = np.clip(width / max(iris.opening_width, 1e-3), 0.8, 1.25)
+            # How far the iris's plane lies before the eyeball's centre.
+            depth = np.sqrt(max(0.25, 1 - (IRIS_OF_OPENING / 2 * width) ** 2))
+            gazes.append((rim_head.mean(0) + iris.centre * [widening, 1]) / depth)
             irises.append(iris)
         else:
             gazes.append(None)
@@ -158,7 +159,7 @@ def find_iris(
     inside = opening.astype(np.float32)
     unit = _SIZE / _REACH
     rows, columns = np.nonzero(opening)
-    if len(rows) < 20 or np.ptp(rows) < config.least_opening * 2 * unit * IRIS_RATIO:
+    if len(rows) < 20 or np.ptp(rows) < config.least_opening * IRIS_OF_OPENING * np.ptp(columns):
         return None
     # Skin and the white are bright in red, and an iris of any colour is not.
     value = (0.6 * picture[..., 0] + 0.4 * picture[..., 1]).astype(np.float32)
@@ -175,9 +176,9 @@ def find_iris(
     _, contrast, row, column, radius = max(found)
     if contrast < config.least_contrast:
         return None
-    colour = _iris_colour(picture, opening > 0, np.array([column, row]), radius * unit)
+    colour = _iris_colour(picture, opening > 0, np.array([column, row], float), radius * unit)
     centre = np.array([column + 0.5 - _SIZE / 2, _SIZE / 2 - row - 0.5]) / unit
-    return _Iris(centre, radius, float(contrast), np.ptp(columns) / unit, colour)
+    return _Iris(centre, radius, float(contrast), float(np.ptp(columns) / unit), colour)
 
 
 def _contrast(
@@ -253,9 +254,8 @@ def _eye_to_photo(
 def _together(
     gazes: list[Float[np.ndarray, " 2"] | None], config: EyesConfig
 ) -> list[Float[np.ndarray, " 3"]]:
-    """Directions of both eyes in the head frame from where their irises lie: nearly the same."""
-    depth = np.sqrt(1 - IRIS_RATIO**2)
-    angles = [np.arcsin(np.clip(gaze / depth, -0.95, 0.95)) if gaze is not None else None for gaze in gazes]
+    """Directions of both eyes in the head frame from their sines across and up: nearly the same."""
+    angles = [None if gaze is None else np.arcsin(np.clip(gaze, -0.95, 0.95)) for gaze in gazes]
     common = np.mean([angle for angle in angles if angle is not None], 0)
     directions = []
     for angle in angles:

@@ -18,7 +18,7 @@ from deca.fitting.mesh_fields import edge_laplacian, spread
 from deca.head.model import HeadModel
 
 # A landmark counts as much as a bend of this many pixels between neighbours; residuals beyond are clipped.
-_BENDING = 0.3
+_BENDING = 0.1
 _MEMBRANE = 0.02
 _LARGEST = 0.06
 

@@ -21,15 +21,15 @@ from deca.head.uv import UVLayout
 # Light is taken off the photo within these limits about its mean over the face; what is left of it, such
 # as cast
 # shadows, stays in the texture.
-_SHADING_LIMITS = (0.5, 1.4)
+_SHADING_LIMITS = (0.65, 1.3)
 # Share of the light's unevenness that is taken off (an exponent): what is too much shows as glow, too
 # little as shade.
-_EVENING = 0.8
+_EVENING = 0.6
 # Smoothness of the tone that is carried from seen to unseen places, against one texel's trust.
 _MEMBRANE = 1.0
 _SLOW_MEMBRANE = 12.0
 # Share of slow changes of tone that is taken off, and the largest, in natural logarithms.
-_SLOW_SHARE, _LARGEST_SLOW = 0.6, 0.5
+_SLOW_SHARE, _LARGEST_SLOW = 0.7, 0.5
 # How much of it crosses the border of the scalp.
 _ACROSS_HAIRLINE = 0.01
 _LEAST = 0.02
@@ -58,13 +58,13 @@ def complete_texture(
     exposure = mean_shading(observation, appearance)
     colour = evened(unlit_colour(observation, appearance), base, appearance.skin, data, layout)
     trust = photo_trust(observation, colour, base, data, layout)
-    completed = base * carried_tone(log_ratio(colour, base), trust, _MEMBRANE, data, layout).exp()
+    completed = base * carried_tone(log_ratio(colour, base), trust.tone, _MEMBRANE, data, layout).exp()
     if is_symmetric(layout):
         # Fine structure of the other side, on the tone that was carried here.
-        mirrored, mirrored_trust = colour.flip(3), trust.flip(3)
+        mirrored, mirrored_trust = colour.flip(3), trust.photo.flip(3)
         own_tone = carried_tone(log_ratio(mirrored, completed), mirrored_trust, _MEMBRANE, data, layout)
         completed = torch.lerp(completed, mirrored / own_tone.exp(), mirrored_trust)
-    texture = torch.lerp(completed, colour, trust)
+    texture = torch.lerp(completed, colour, trust.photo)
     if appearance.grey and iris_colour is not None:
         iris_colour = in_grey(iris_colour.view(1, 3, 1, 1)).flatten()
     white = white_of_eyes(observation, exposure.mean(), data, layout)
@@ -92,7 +92,7 @@ def unlit_colour(observation: Observation, appearance: AppearanceFit) -> Float[T
     small = min(size, _WORK_SIZE)
     shading = resize_map(shading_map(observation.normals, appearance.parameters.lighting) / mean, small)
     covered = resize_map((observation.pixels_per_texel > 0).float(), small)
-    relative = resize_map(blurred(shading.clamp(*_SHADING_LIMITS), small / 50, covered), size)
+    relative = resize_map(blurred(shading.clamp(*_SHADING_LIMITS), small / 28, covered), size)
     return observation.colour / (mean * relative**_EVENING)
 
 

@@ -16,9 +16,22 @@ from deca.head.uv import UVLayout
 
 _INSIDE = ("eyeballs", "teeth", "tongue", "mouth_interior", "eye_sockets")
 _WORK_SIZE = 256
-# iBUG: outer corners of the eyes, brows, corners of the mouth.
+# iBUG.
 _RIGHT_EYE_CORNER, _LEFT_EYE_CORNER = 36, 45
+_CHIN = 8
 _BROWS, _MOUTH_CORNERS = list(range(17, 27)), [48, 54]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Weights in [0, 1]: where the photo is used as it is, and where its tone may be carried on to unseen
+    places.
+
+    A lock of hair on the forehead is used, but says nothing of the skin beside it.
+    """
+
+    photo: Float[Tensor, "1 1 size size"]
+    tone: Float[Tensor, "1 1 size size"]
 
 
 def photo_trust(
@@ -27,8 +40,8 @@ def photo_trust(
     base: Float[Tensor, "1 3 size size"],
     data: HeadData,
     layout: UVLayout,
-) -> Float[Tensor, "1 1 size size"]:
-    """Weights in [0, 1] by which the photo becomes texture; they fall off smoothly towards what is left out.
+) -> Trust:
+    """Weights by which the photo becomes texture; they fall off smoothly towards what is left out.
 
     In the middle of the face, on the forehead and the scalp all that is seen belongs to the person: brows,
     beard, lips, hair. On the sides of the face only what has the colour of skin is taken (`base` is the
@@ -40,7 +53,7 @@ def photo_trust(
     outer = zones.outer
     inside = 1 - outer
     # Beside the openings of eyes and mouth nothing is lost: there the photo has been registered.
-    visible = soft(eroded(torch.maximum(observation.visible.float(), inside), max(1, size // 256)), 0.5, 1)
+    visible = soft(eroded(torch.maximum(observation.visible.float(), inside), max(1, size // 256)), 0.5, 1.0)
     # What is seen at a slant is blurred and soon background; around eyes, nose and mouth all of it is needed.
     facing = soft(observation.facing, 0.25, 0.55)
     facing = torch.lerp(facing, soft(observation.facing, 0.12, 0.35), zones.scalp)
@@ -56,7 +69,8 @@ def photo_trust(
     trust = seen * (1 - strange * zones.side * (1 - beard * zones.jaw))
     feather = size / 128
     shrunk = blurred(eroded(torch.maximum(trust, inside), round(feather)), feather, outer)
-    return torch.lerp(torch.minimum(trust, shrunk), trust, zones.features) * outer
+    trust = torch.lerp(torch.minimum(trust, shrunk), trust, zones.features) * outer
+    return Trust(trust, trust * (1 - strange * (1 - torch.maximum(zones.features, zones.scalp))))
 
 
 @dataclass(frozen=True)
@@ -65,7 +79,7 @@ class FaceZones:
 
     `outer` is skin and hair, without what lies inside mouth and lids; `features` are eyes, nose and mouth
     with their surroundings; `side` the cheeks beside the eyes, below the brows; `jaw` lies below the mouth,
-    `chin` in its middle; `covered` are face and scalp, without neck and ears.
+    `chin` in its middle; `covered` are face and scalp, without throat, neck and ears.
     """
 
     outer: Float[Tensor, "1 1 size size"]
@@ -100,7 +114,7 @@ def face_zones(data: HeadData, layout: UVLayout) -> FaceZones:
         side=aside * soft(below_brow, -0.1, 0.3) * (1 - scalp),
         jaw=soft(below_mouth, -0.6, -0.2),
         chin=face * soft(below_mouth, 0.0, 0.1) * (1 - soft(across, 0.4, 0.6)),
-        covered=torch.maximum(face, scalp),
+        covered=torch.maximum(face * soft((y - landmarks[_CHIN, 1]) / eye, -0.45, -0.2), scalp),
     )
 
 
@@ -121,8 +135,7 @@ def beyond_hair(observation: Observation, zones: FaceZones) -> Float[Tensor, "1 
         small / 150,
     )
     other = torch.maximum(soft(lightness, 0.45, 0.8), soft(tint, 0.2, 0.35))
-    slanted = 1 - soft(observation.facing, 0.45, 0.6)
-    return resize_map(other, observation.colour.shape[-1]) * slanted * zones.scalp
+    return resize_map(other, observation.colour.shape[-1]) * zones.scalp
 
 
 def bearded(strange: Float[Tensor, "1 1 size size"], zones: FaceZones) -> Float[Tensor, ""]:
