@@ -166,15 +166,17 @@ def studio() -> Studio:
 
 
 # Light from in front hardly shows relief: it is underestimated there, not invented.
-@pytest.mark.parametrize(("light", "least"), [("in front", 0.1), ("above", 0.5), ("upper left", 0.4)])
+@pytest.mark.parametrize(
+    ("light", "least", "alike"), [("in front", 0.1, 0.5), ("above", 0.5, 0.65), ("upper left", 0.4, 0.65)]
+)
 def test_wrinkles_are_found_where_and_about_as_deep_as_they_are(
-    studio: Studio, light: str, least: float
+    studio: Studio, light: str, least: float, alike: float
 ) -> None:
     found = studio.recover(studio.wrinkles, picture=Picture(light=LIGHTS[light]))
     truth, inside = studio.wrinkles, studio.inside
     correlation = np.corrcoef(found[inside], truth[inside])[0, 1]
     depth = np.quantile(found[inside], 0.01) / np.quantile(truth[inside], 0.01)
-    assert correlation > 0.6
+    assert correlation > alike
     assert least < depth < 1.3
     beside = inside & (cv2.erode(truth, np.ones((11, 11))) > -0.01)
     assert np.abs(found[beside]).mean() < 0.1 * np.abs(found[truth < -0.1]).mean()
@@ -184,7 +186,7 @@ def test_a_smooth_head_stays_smooth_through_noise_and_jpeg(studio: Studio) -> No
     wrinkled = studio.recover(studio.wrinkles)[studio.inside].std()
     flat = np.zeros_like(studio.wrinkles)
     for picture in (Picture(noise=6, jpeg=50), Picture(pixels=250, face=120, jpeg=50)):
-        assert studio.recover(flat, picture=picture)[studio.inside].std() < 0.2 * wrinkled
+        assert studio.recover(flat, picture=picture)[studio.inside].std() < 0.1 * wrinkled
 
 
 def test_a_small_face_gives_a_nearly_flat_map(studio: Studio) -> None:
@@ -246,7 +248,7 @@ def test_a_region_of_another_size_is_refused(studio: Studio) -> None:
 def test_the_region_spares_eyes_brows_lips_and_nostrils_and_is_symmetric(studio: Studio) -> None:
     weights = studio.region.weights[0, 0].numpy()
     assert studio.region.symmetric
-    np.testing.assert_allclose(weights, weights[:, ::-1], atol=0.35)
+    assert np.abs(weights - weights[:, ::-1]).mean() < 0.01
 
     data = studio.model.data
     corners = data.texture_vertices[data.texture_triangles[data.landmark_triangles]]

@@ -67,12 +67,14 @@ def read_skin(observation: Observation, lighting: Float[Tensor, "1 9 3"], weight
     inside = weights > 0.5
     texel = texel_millimetres(observation.positions[0].numpy() * 1000, inside)
     footprint = float(np.median(observation.pixels_per_texel[0, 0].numpy()[inside]))
+    pixel = texel / max(footprint, 1e-6)
     return SkinPhoto(
         lightness=np.log(colour @ _LUMA + _DARK) - log_shading(observation.normals, lighting)[0, 0].numpy(),
         tint=np.log((colour[..., 0] + _DARK) / (colour[..., 2] + _DARK)),
-        weights=weights,
+        # A pixel beside the eyes or lips is mixed with them.
+        weights=cv2.erode(weights, _disc(1.5 * pixel / texel)),
         texel=texel,
-        pixel=texel / max(footprint, 1e-6),
+        pixel=pixel,
     )
 
 

@@ -24,7 +24,7 @@ _NOSE_RIDGE = range(10, 14)
 _NOSE = (10, 22, 14, 15, 16, 17, 18, 25)
 _UPPER_LIDS = ((0, 1, 2, 3, 4, 22, 21, 20, 19), (5, 6, 7, 8, 9, 28, 27, 26, 25))
 # (none, all) of the relief, by the distance in millimetres from the part's outline.
-_BESIDE_EYES = (1.5, 4.5)
+_BESIDE_EYES = (2.0, 5.0)
 _BESIDE_BROWS = (3.5, 7.5)
 _BESIDE_LIPS = (1.5, 4.5)
 _BESIDE_NOSTRILS = (5.0, 10.0)
