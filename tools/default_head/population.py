@@ -16,6 +16,8 @@ SEXES = ("male", "female")
 AGES = ("baby", "child", "young", "old")
 AGE_ANCHORS = (0.0, 1 / 3, 2 / 3, 1.0)
 MUSCLES = ("minmuscle", "averagemuscle", "maxmuscle")
+HEIGHTS = ("minheight", "maxheight")
+PROPORTIONS = ("idealproportions", "uncommonproportions")
 WEIGHTS = ("minweight", "averageweight", "maxweight")
 # Standard deviations of the sliders of each folder, whose range is [-1, 1], so that the distances of head
 # and face vary about as much as in people (Farkas, Anthropometry of the Head and Face, 1994).
@@ -57,15 +59,14 @@ class Population:
 def sample_population(data: MakeHuman, topology: Topology, seed: int = 0) -> Population:
     """Draw SAMPLES people: four of five are adults, the others children and teenagers."""
     generator = np.random.default_rng(seed)
-    macro_names, macro_weights = _macro_weights(generator)
+    macro_names, from_phenotypes = macro_weights(_sample_phenotypes(generator))
     local_names, local_weights = _local_weights(data, generator)
     fields = [topology.carry(data.target(name)) for name in macro_names + local_names]
-    return Population(np.stack(fields), np.concatenate([macro_weights, local_weights], 1))
+    return Population(np.stack(fields), np.concatenate([from_phenotypes, local_weights], 1))
 
 
-def _macro_weights(generator: np.random.Generator):
-    """Weights of the targets of sex, age, ancestry, muscle, weight, height and proportions, as anny blends
-    them."""
+def _sample_phenotypes(generator: np.random.Generator) -> dict[str, Float[np.ndarray, " person"]]:
+    """Sex, age, muscle, weight, height and proportions in [0, 1], and the parts of three ancestries."""
     adult = generator.random(SAMPLES) < 0.8
     age = np.where(adult, generator.uniform(0.6, 1.0, SAMPLES), generator.uniform(0.22, 0.6, SAMPLES))
     sex = generator.beta(0.35, 0.35, SAMPLES)
@@ -73,23 +74,39 @@ def _macro_weights(generator: np.random.Generator):
         generator.normal(0.5, deviation, SAMPLES).clip(0, 1) for deviation in (0.12, 0.15, 0.15, 0.15)
     )
     ancestry = generator.dirichlet([0.5] * 3, SAMPLES)
-    by_name = {
-        **dict(zip(SEXES, (1 - sex, sex), strict=True)),
-        **_hat_weights(age, AGES, AGE_ANCHORS),
-        **_hat_weights(muscle, MUSCLES, (0, 0.5, 1)),
-        **_hat_weights(weight, WEIGHTS, (0, 0.5, 1)),
-        **_hat_weights(height, ("minheight", "maxheight"), (0, 1)),
-        **_hat_weights(proportions, ("uncommonproportions", "idealproportions"), (0, 1)),
+    return {
+        "gender": sex,
+        "age": age,
+        "muscle": muscle,
+        "weight": weight,
+        "height": height,
+        "proportions": proportions,
         **dict(zip(ANCESTRIES, ancestry.T, strict=True)),
+    }
+
+
+def macro_weights(
+    phenotypes: dict[str, Float[np.ndarray, " person"]],
+) -> tuple[list[str], Float[np.ndarray, "person target"]]:
+    """The targets of whole-body phenotypes and their weights, as the package anny blends them.
+
+    A target's weight is the product of the weights of the words in its name, each piecewise linear between
+    its neighbours. Raises KeyError for a missing phenotype.
+    """
+    by_name = {
+        **dict(zip(SEXES, (1 - phenotypes["gender"], phenotypes["gender"]), strict=True)),
+        **_hat_weights(phenotypes["age"], AGES, AGE_ANCHORS),
+        **_hat_weights(phenotypes["muscle"], MUSCLES, (0, 0.5, 1)),
+        **_hat_weights(phenotypes["weight"], WEIGHTS, (0, 0.5, 1)),
+        **_hat_weights(phenotypes["height"], HEIGHTS, (0, 1)),
+        **_hat_weights(phenotypes["proportions"], PROPORTIONS, (0, 1)),
+        **{name: phenotypes[name] for name in ANCESTRIES},
     }
     blocks = [
         ("macrodetails/universal-", product(SEXES, AGES, MUSCLES, WEIGHTS)),
         ("macrodetails/", product(ANCESTRIES, SEXES, AGES)),
-        ("macrodetails/height/", product(SEXES, AGES, MUSCLES, WEIGHTS, ("minheight", "maxheight"))),
-        (
-            "macrodetails/proportions/",
-            product(SEXES, AGES[1:], MUSCLES, WEIGHTS, ("uncommonproportions", "idealproportions")),
-        ),
+        ("macrodetails/height/", product(SEXES, AGES, MUSCLES, WEIGHTS, HEIGHTS)),
+        ("macrodetails/proportions/", product(SEXES, AGES[1:], MUSCLES, WEIGHTS, PROPORTIONS)),
     ]
     names, weights = [], []
     for prefix, combinations in blocks:
