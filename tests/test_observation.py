@@ -24,7 +24,7 @@ def test_vertices_land_where_camera_and_crop_put_them() -> None:
     camera = torch.tensor([[5.0, 0.01, -0.02]])
     points = torch.tensor([[[-0.01, 0.02, 0.05], [0.19, 0.02, -0.1]]])
     found = vertices_in_photo(points, camera, crop)
-    # The first lies in the middle of the crop; the second 0.2 m to the right of it, 5 times half the side each metre.
+    # The first lies in the crop's middle; the second 0.2 m right of it, 5 times half the side each metre.
     expected = torch.tensor([[100.0, 60.0, -0.05], [140.0, 60.0, 0.1]])
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 

@@ -59,7 +59,7 @@ def test_light_is_taken_off_the_seen_face(moled) -> None:
     in_texture = texture[left].mean() / texture[right].mean()
     assert in_photo > 1.2
     assert abs(np.log(in_texture)) < 0.45 * np.log(in_photo)
-    # The picture's brightness is shared out between light and albedo by their priors: compare up to that factor.
+    # How bright the head is, is shared out between light and albedo by their priors: compare up to that.
     scale = truth[face].mean() / texture[face].mean()
     assert np.abs(texture[face] * scale - truth[face]).mean() < 12
 
@@ -97,6 +97,18 @@ def test_hair_beside_the_cheek_is_not_smeared_on_it() -> None:
     below_brows = np.zeros_like(face)
     below_brows[int(0.4 * SIZE) :] = True
     assert (texture[face & below_brows].mean(1) < 60).mean() < 0.01
+
+
+def test_teeth_are_not_painted_on_lips() -> None:
+    portrait = take_portrait(lighting=side_light(0.0))
+    photo = portrait.photo.copy()
+    rim = portrait.landmarks_photo[[84, 17, 314, 317, 14, 87]].round().int().numpy()
+    cv2.fillPoly(photo, [rim], (235, 232, 225))
+    texture, _ = texture_of(portrait, photo)
+    plain, _ = texture_of(portrait)
+    lips = region("lips")
+    seen = portrait.observe(SIZE).visible[0, 0].numpy() & lips
+    assert texture[seen].mean(1).max() < plain[seen].mean(1).max() + 25
 
 
 def test_a_grey_photo_gives_a_grey_texture() -> None:

@@ -28,7 +28,7 @@ class AppearanceConfig:
 
     brightness: float = 0.95
     """Shading of the face that is expected before the photo is seen."""
-    brightness_deviation: float = 0.2
+    brightness_deviation: float = 0.14
     direction_deviation: float = 0.35
     """Deviation of the shading's first band, by which one side is brighter than the other."""
     curvature_deviation: float = 0.12

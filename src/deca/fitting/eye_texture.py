@@ -50,7 +50,7 @@ def paint_eyes(
         low, high = vertices.amin(0), vertices.amax(0)
         offset = positions - ((low + high) / 2)[:, None, None]
         iris = IRIS_OF_OPENING / 2 * (_landmark(data, outer) - _landmark(data, inner)).norm()
-        radius = torch.where(offset[2] > 0, offset[:2].norm(dim=0) / iris, torch.inf)
+        radius = torch.where(offset[2] > 0, torch.hypot(offset[0], offset[1]) / iris, torch.inf)
         inside = ball * (1 - ((radius - 0.9) / 0.15).clamp(0, 1))
         sclera = texture[0][:, ball & (radius > 1.2) & (radius < 2)]
         own = texture[0][:, ball & (radius > _OWN_COLOUR[0]) & (radius < _OWN_COLOUR[1])]

@@ -3,6 +3,8 @@ colour."""
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -96,20 +98,18 @@ def blurred(
 ) -> Float[Tensor, "1 channel size size"]:
     """Gaussian mean of what has weight; values without weight do not leak in, and stay where nothing is
     near."""
-    radius = max(1, round(2.5 * deviation))
-    offsets = torch.arange(-radius, radius + 1, dtype=values.dtype)
-    kernel = torch.exp(-0.5 * (offsets / deviation) ** 2)
-    kernel = kernel / kernel.sum()
-    stacked = torch.cat([values * weights, weights], 1).transpose(0, 1)
-    stacked = torch.nn.functional.conv2d(stacked, kernel[None, None, None], padding=(0, radius))
-    stacked = torch.nn.functional.conv2d(stacked, kernel[None, None, :, None], padding=(radius, 0))
-    total, share = stacked[:-1].transpose(0, 1), stacked[-1:].transpose(0, 1)
+    side = 2 * max(1, round(2.5 * deviation)) + 1
+    stacked = torch.cat([values * weights, weights], 1)[0].permute(1, 2, 0).contiguous().numpy()
+    stacked = cv2.GaussianBlur(stacked, (side, side), deviation, borderType=cv2.BORDER_CONSTANT)
+    smooth = torch.from_numpy(stacked).permute(2, 0, 1)[None]
+    total, share = smooth[:, :-1], smooth[:, -1:]
     return torch.where(share > 1e-4, total / share.clamp_min(1e-4), values)
 
 
 def eroded(values: Float[Tensor, "1 1 size size"], radius: int) -> Float[Tensor, "1 1 size size"]:
     """The least value within a square of `radius` texels; beyond the border counts as one."""
-    return -torch.nn.functional.max_pool2d(-values, 2 * radius + 1, stride=1, padding=radius)
+    square = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+    return torch.from_numpy(cv2.erode(values[0, 0].numpy(), square))[None, None]
 
 
 def soft(values: Tensor, low: float, high: float) -> Tensor:

@@ -58,7 +58,8 @@ def photo_trust(
     facing = soft(observation.facing, 0.25, 0.55)
     facing = torch.lerp(facing, soft(observation.facing, 0.12, 0.35), zones.scalp)
     facing = torch.lerp(facing, soft(observation.facing, 0.02, 0.2), zones.features)
-    seen = visible * facing * outer * zones.covered * (1 - beyond_hair(observation, zones))
+    seen = visible * facing * outer * zones.covered
+    seen = seen * (1 - beyond_hair(observation, zones)) * (1 - teeth_on_lips(observation, zones))
     small = min(size, _WORK_SIZE)
     lightness, tint = departure(
         resize_map(colour, small), resize_map(base, small), resize_map(seen, small), small / 150
@@ -84,6 +85,7 @@ class FaceZones:
 
     outer: Float[Tensor, "1 1 size size"]
     features: Float[Tensor, "1 1 size size"]
+    lips: Float[Tensor, "1 1 size size"]
     scalp: Float[Tensor, "1 1 size size"]
     side: Float[Tensor, "1 1 size size"]
     jaw: Float[Tensor, "1 1 size size"]
@@ -96,7 +98,7 @@ def face_zones(data: HeadData, layout: UVLayout) -> FaceZones:
     rest = torch.from_numpy(data.template_vertices)
     corners = torch.from_numpy(data.triangles[data.full_landmark_triangles])
     landmarks = (rest[corners] * torch.from_numpy(data.full_landmark_barycentrics)[..., None]).sum(1)
-    x, y, _ = layout.to_uv(rest[None]).split(1, 1)
+    x, y, z = layout.to_uv(rest[None]).split(1, 1)
     # Lengths in units of how far the eyes' outer corners are from the middle, about 45 mm.
     eye = landmarks[[_RIGHT_EYE_CORNER, _LEFT_EYE_CORNER], 0].abs().mean()
     across = x.abs() / eye
@@ -105,16 +107,20 @@ def face_zones(data: HeadData, layout: UVLayout) -> FaceZones:
     face = layout.region_mask("face")[None, None].float()
     scalp = layout.region_mask("scalp")[None, None].float()
     aside = soft(across, 1.15, 1.45)
+    _, chin_y, chin_z = landmarks[_CHIN]
+    throat = soft((chin_y - y) / eye, -0.1, 0.1) * soft((chin_z - z) / eye, 0.25, 0.5)
+    lips = layout.region_mask("lips")[None, None].float()
     features = layout.region_mask("eyes") | layout.region_mask("lips") | layout.region_mask("nose")
     features = blurred(features[None, None].float(), layout.size / 100, layout.mask[None, None].float())
     return FaceZones(
         outer=outer_surface(data, layout),
         features=features,
+        lips=lips,
         scalp=scalp,
         side=aside * soft(below_brow, -0.1, 0.3) * (1 - scalp),
         jaw=soft(below_mouth, -0.6, -0.2),
         chin=face * soft(below_mouth, 0.0, 0.1) * (1 - soft(across, 0.4, 0.6)),
-        covered=torch.maximum(face * soft((y - landmarks[_CHIN, 1]) / eye, -0.45, -0.2), scalp),
+        covered=torch.maximum(face * (1 - throat), scalp),
     )
 
 
@@ -136,6 +142,20 @@ def beyond_hair(observation: Observation, zones: FaceZones) -> Float[Tensor, "1 
     )
     other = torch.maximum(soft(lightness, 0.45, 0.8), soft(tint, 0.2, 0.35))
     return resize_map(other, observation.colour.shape[-1]) * zones.scalp
+
+
+def teeth_on_lips(observation: Observation, zones: FaceZones) -> Float[Tensor, "1 1 size size"]:
+    """Where the photo has a tooth on the head's lips, in [0, 1]: much brighter than they are, and paler."""
+    size = observation.colour.shape[-1]
+    lips = (zones.lips > 0.5) & observation.visible
+    if lips.sum() < 20:
+        return torch.zeros_like(zones.lips)
+    usual = observation.colour[0][:, lips[0, 0]].median(1).values.view(1, 3, 1, 1)
+    ratio = ((observation.colour + 0.05) / (usual + 0.05)).log()
+    # Teeth gain more in blue than in red; a lip in more light gains in all alike.
+    paler = soft(ratio[:, 2:] - ratio[:, :1], 0.05, 0.2)
+    tooth = soft(ratio.mean(1, keepdim=True), 0.2, 0.4) * paler * zones.lips
+    return blurred(-eroded(-tooth, max(1, round(size / 256))), size / 512, zones.outer) * zones.lips
 
 
 def bearded(strange: Float[Tensor, "1 1 size size"], zones: FaceZones) -> Float[Tensor, ""]:
