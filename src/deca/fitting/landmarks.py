@@ -25,17 +25,17 @@ DENSE_OUTLINE = (
 class LandmarkFitConfig:
     """Weights of the landmark fit. Lengths are fractions of the face's height in the image."""
 
-    noise: float = 0.012
+    noise: float = 0.006
     """Standard deviation of a landmark."""
-    correlation: float = 8.0
+    correlation: float = 4.0
     """How many neighbouring landmarks carry the information of one independent landmark."""
     outline_along: float = 0.15
     """Weight of an outline landmark along the outline, where it is free to slide, against across it."""
     outline_hidden: float = 0.1
     """Weight of an outline landmark on the side of the head that the camera does not see."""
-    expression_deviation: float = 0.3
-    expression_sparsity: float = 0.6
-    jaw_deviation: float = 0.25
+    expression_deviation: float = 1.0
+    expression_sparsity: float = 0.5
+    jaw_deviation: float = 0.1
     """Prior standard deviation of the jaw's rotation, radians; sideways a fifth of it."""
     bound: float = 3.5
     """Largest shape coefficient."""
