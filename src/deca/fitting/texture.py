@@ -13,7 +13,7 @@ from deca.fitting.eye_texture import paint_eyes, white_of_eyes
 from deca.fitting.mesh_fields import edge_laplacian, spread
 from deca.fitting.observation import Observation
 from deca.fitting.skin import blurred
-from deca.fitting.trust import is_symmetric, photo_trust
+from deca.fitting.trust import is_symmetric, outer_surface, photo_trust
 from deca.head.albedo import AlbedoModel, resize_map
 from deca.head.data import HeadData
 from deca.head.uv import UVLayout
@@ -156,7 +156,10 @@ def carried_tone(
     scalp[np.unique(data.triangles[data.region("scalp")])] = 1
     laplacian = edge_laplacian(data.triangles, scalp, _ACROSS_HAIRLINE)
     vertices = spread(laplacian, sparse.csr_matrix(sparse.identity(count)), values, trusted, membrane, 0.0)
-    return layout.to_uv(torch.from_numpy(vertices).float()[None])
+    carried = layout.to_uv(torch.from_numpy(vertices).float()[None])
+    # The border of the scalp runs in a zigzag from vertex to vertex.
+    outer = outer_surface(data, layout)
+    return torch.where(outer > 0, blurred(carried, layout.size / 120, outer), carried)
 
 
 def _at_vertices(

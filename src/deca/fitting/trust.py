@@ -86,6 +86,8 @@ class FaceZones:
     outer: Float[Tensor, "1 1 size size"]
     features: Float[Tensor, "1 1 size size"]
     lips: Float[Tensor, "1 1 size size"]
+    inner_lips: Float[Tensor, "1 1 size size"]
+    lip_rim: Float[Tensor, "1 1 size size"]
     scalp: Float[Tensor, "1 1 size size"]
     side: Float[Tensor, "1 1 size size"]
     jaw: Float[Tensor, "1 1 size size"]
@@ -105,17 +107,24 @@ def face_zones(data: HeadData, layout: UVLayout) -> FaceZones:
     below_brow = (landmarks[_BROWS, 1].amax() - y) / eye
     below_mouth = (landmarks[_MOUTH_CORNERS, 1].mean() - y) / eye
     face = layout.region_mask("face")[None, None].float()
+    on_head = layout.mask[None, None].float()
     scalp = layout.region_mask("scalp")[None, None].float()
     aside = soft(across, 1.15, 1.45)
     _, chin_y, chin_z = landmarks[_CHIN]
     throat = soft((chin_y - y) / eye, -0.1, 0.1) * soft((chin_z - z) / eye, 0.25, 0.5)
     lips = layout.region_mask("lips")[None, None].float()
+    # Teeth can be mistaken for lips next to the opening only; further out, what is bright is gloss.
+    outer = outer_surface(data, layout)
+    inner_lips = lips * -eroded(outer - 1, max(1, round(layout.size / 70)))
+    lip_rim = lips * -eroded(outer - 1, max(1, round(layout.size / 220)))
     features = layout.region_mask("eyes") | layout.region_mask("lips") | layout.region_mask("nose")
-    features = blurred(features[None, None].float(), layout.size / 100, layout.mask[None, None].float())
+    features = blurred(features[None, None].float(), layout.size / 100, on_head)
     return FaceZones(
-        outer=outer_surface(data, layout),
+        outer=outer,
         features=features,
         lips=lips,
+        inner_lips=inner_lips,
+        lip_rim=lip_rim,
         scalp=scalp,
         side=aside * soft(below_brow, -0.1, 0.3) * (1 - scalp),
         jaw=soft(below_mouth, -0.6, -0.2),
@@ -145,7 +154,10 @@ def beyond_hair(observation: Observation, zones: FaceZones) -> Float[Tensor, "1 
 
 
 def teeth_on_lips(observation: Observation, zones: FaceZones) -> Float[Tensor, "1 1 size size"]:
-    """Where the photo has a tooth on the head's lips, in [0, 1]: much brighter than they are, and paler."""
+    """Where the photo has a tooth on the head's lips, in [0, 1]: much brighter than they are, and paler.
+
+    The lips' very rim counts as one: no landmark is that exact.
+    """
     size = observation.colour.shape[-1]
     lips = (zones.lips > 0.5) & observation.visible
     if lips.sum() < 20:
@@ -153,9 +165,10 @@ def teeth_on_lips(observation: Observation, zones: FaceZones) -> Float[Tensor, "
     usual = observation.colour[0][:, lips[0, 0]].median(1).values.view(1, 3, 1, 1)
     ratio = ((observation.colour + 0.05) / (usual + 0.05)).log()
     # Teeth gain more in blue than in red; a lip in more light gains in all alike.
-    paler = soft(ratio[:, 2:] - ratio[:, :1], 0.05, 0.2)
-    tooth = soft(ratio.mean(1, keepdim=True), 0.2, 0.4) * paler * zones.lips
-    return blurred(-eroded(-tooth, max(1, round(size / 256))), size / 512, zones.outer) * zones.lips
+    paler = soft(ratio[:, 2:] - ratio[:, :1], 0.03, 0.12)
+    tooth = soft(ratio.mean(1, keepdim=True), 0.1, 0.3) * paler * zones.inner_lips
+    tooth = torch.maximum(-eroded(-tooth, max(1, round(size / 256))), zones.lip_rim)
+    return blurred(tooth, size / 512, zones.outer) * zones.lips
 
 
 def bearded(strange: Float[Tensor, "1 1 size size"], zones: FaceZones) -> Float[Tensor, ""]:
