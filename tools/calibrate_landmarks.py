@@ -3,9 +3,9 @@ there.
 
     python tools/calibrate_landmarks.py PHOTO_FOLDER ...    (then build the head again)
 
-The head is fitted to the network's points of every photo; what is systematically left over, along the skin
-and the same left and right, is a matter of the network, and is added to default_head/landmark_offsets.txt.
-Nothing but the network's own points is used.
+The photos show neutral faces. The head is fitted, without expression, to the network's points of each; what
+is systematically left over, along the skin and the same left and right, is a matter of the network, and is
+added to default_head/landmark_offsets.txt. Nothing but the network's own points is used.
 """
 
 from __future__ import annotations

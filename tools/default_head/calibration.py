@@ -17,7 +17,7 @@ from default_head.registration import (
 )
 from jaxtyping import Bool, Float
 
-from deca.fitting.landmarks import fit_landmarks
+from deca.fitting.landmarks import LandmarkFitConfig, fit_landmarks
 from deca.head.data import HeadData
 from deca.head.model import HeadModel
 from deca.render.camera import unproject
@@ -33,6 +33,8 @@ FIXED = (
     *(*UPPER_LIP_INNER, *UPPER_LIP_WET, *LOWER_LIP_INNER, *LOWER_LIP_WET, 308, 292),
     *(82, 81, 80, 191, 38, 41, 42, 183, 87, 178, 88, 95, 86, 179, 89, 96, 78, 62),
 )
+# The photos show neutral faces: what is systematic must not hide in an expression or an open jaw.
+NEUTRAL = LandmarkFitConfig(expression_deviation=1e-3, jaw_deviation=1e-3)
 HIDDEN = ("eyeballs", "teeth", "tongue", "mouth_interior", "eye_sockets")
 
 
@@ -48,12 +50,12 @@ def calibrated(
 def tangential_residuals(
     head_model: HeadModel, landmarks_image: Float[torch.Tensor, "468 2"]
 ) -> tuple[Float[np.ndarray, "468 2 2"], Float[np.ndarray, "468 2"], Bool[np.ndarray, "468"]]:
-    """One photo's fit: at each point the image of its triangle's two edges, what is left, and whether it
-    faces us.
+    """One neutral photo's fit: at each point the image of its triangle's two edges, what is left, and
+    whether it faces us.
 
     Lengths are metres in the head frame's plane. A step a along the edges moves the point by edges @ a there.
     """
-    parameters = fit_landmarks(head_model, landmarks_image).parameters
+    parameters = fit_landmarks(head_model, landmarks_image, NEUTRAL).parameters
     data = head_model.data
     with torch.no_grad():
         vertices = head_model(parameters).vertices[0].double().numpy()

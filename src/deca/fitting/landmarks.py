@@ -25,7 +25,7 @@ DENSE_OUTLINE = (
 class LandmarkFitConfig:
     """Weights of the landmark fit. Lengths are fractions of the face's height in the image."""
 
-    noise: float = 0.006
+    noise: float = 0.008
     """Standard deviation of a landmark."""
     correlation: float = 4.0
     """How many neighbouring landmarks carry the information of one independent landmark."""
@@ -33,7 +33,7 @@ class LandmarkFitConfig:
     """Weight of an outline landmark along the outline, where it is free to slide, against across it."""
     outline_hidden: float = 0.1
     """Weight of an outline landmark on the side of the head that the camera does not see."""
-    expression_deviation: float = 1.0
+    expression_deviation: float = 0.7
     expression_sparsity: float = 0.5
     jaw_deviation: float = 0.1
     """Prior standard deviation of the jaw's rotation, radians; sideways a fifth of it."""
