@@ -36,8 +36,9 @@ def test_a_membrane_between_two_ends_is_a_ramp() -> None:
 def test_a_membrane_stays_between_its_data(known: list[float], membrane: float) -> None:
     laplacian = edge_laplacian(strip(8), np.zeros(18, int))
     found = spread(laplacian, known_at([0, 7, 17], 18), np.array(known)[:, None], np.ones(3), membrane, 0.0)
-    assert found.min() >= min(known) - 1e-6
-    assert found.max() <= max(known) + 1e-6
+    # Up to the trace of a pull to zero that keeps parts without data solvable.
+    assert found.min() >= min(known) - 1e-5
+    assert found.max() <= max(known) + 1e-5
 
 
 def test_a_constant_is_kept_by_both_energies() -> None:
