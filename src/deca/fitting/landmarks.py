@@ -35,7 +35,7 @@ class LandmarkFitConfig:
     """Weight of an outline landmark on the side of the head that the camera does not see."""
     expression_deviation: float = 0.7
     expression_sparsity: float = 0.5
-    jaw_deviation: float = 0.1
+    jaw_deviation: float = 0.03
     """Prior standard deviation of the jaw's rotation, radians; sideways a fifth of it."""
     bound: float = 3.5
     """Largest shape coefficient."""
