@@ -79,8 +79,8 @@ def test_what_is_written_loads_back_and_agrees(out):
     coarse = read_obj(out / "astronaut" / "coarse.obj")
     assert coarse.vertices.shape == data.template_vertices.shape
     np.testing.assert_array_equal(coarse.triangles, data.triangles)
-    dense = read_obj(out / "astronaut" / "detail.obj")
-    assert len(dense.triangles) == 16 * len(data.triangles)
+    dense = (out / "astronaut" / "detail.obj").read_text()
+    assert dense.count("\nf ") == 16 * len(data.triangles)
     displacement = read_displacement(out / "astronaut" / "displacement.png")
     assert 1e-5 < np.abs(displacement).max() <= 0.01
     landmarks = json.loads((out / "astronaut" / "landmarks.json").read_text())
@@ -144,7 +144,7 @@ def test_each_bad_photo_gets_one_line_and_the_good_one_goes_through(
         "text.jpg": "not a picture",
         "truncated.jpg": "cut short",
         "dot.png": "no face",
-        "huge.png": "30000 x 30000",
+        "huge.png": "at most 100 megapixels",
         "moving.gif": "animation",
         "nobody.png": "no face",
         "gone.jpg": "no such photo",
@@ -190,7 +190,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("deca.apps.reconstruction.write_glb", full)
     assert run(monkeypatch, "reconstruct", ASTRONAUT, "--out", tmp_path / "out", "--texture-size", "512") == 1
     assert "No space left" in capsys.readouterr().err
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.json"}
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_version_and_doctor(monkeypatch, capsys):

@@ -72,19 +72,20 @@ def test_an_eyeball_is_the_sphere_through_its_vertices() -> None:
     assert ((points - centre.float()).norm(dim=1) - radius).abs().max() < 0.0005
 
 
-def test_a_head_without_eyeballs_is_named() -> None:
+def test_a_head_without_eyeballs_keeps_its_gaze() -> None:
     weights = data().skinning_weights.copy()
     eyes = [data().joint_names.index(name) for name in ("left_eye", "right_eye")]
     weights[:, data().joint_names.index("neck")] += weights[:, eyes].sum(1)
     weights[:, eyes] = 0
     blind = HeadModel(replace(data(), name="blind", skinning_weights=weights))
     portrait = take_portrait()
-    with pytest.raises(ValueError, match="'blind' has no eyeball moved by a joint 'left_eye'"):
-        fit_eyes(
-            portrait.photo,
-            portrait.landmarks_photo,
-            portrait.vertices,
-            portrait.parameters,
-            blind,
-            portrait.crop,
-        )
+    fit = fit_eyes(
+        portrait.photo,
+        portrait.landmarks_photo,
+        portrait.vertices,
+        portrait.parameters,
+        blind,
+        portrait.crop,
+    )
+    assert fit.iris_colour is None
+    torch.testing.assert_close(fit.parameters.eyes, portrait.parameters.eyes)

@@ -109,7 +109,7 @@ def _pixels(image: Picture) -> UInt8[np.ndarray, "height width 3"]:
     return np.rint(image[0].permute(1, 2, 0).clamp(0, 1).numpy() * 255).astype(np.uint8)
 
 
-def _arranged(panels: dict[str, Picture], columns: int) -> UInt8[np.ndarray, "height width 3"]:
+def _arranged(panels: dict[str, Picture], columns: int) -> UInt8[np.ndarray, "sheet_height sheet_width 3"]:
     rows = math.ceil(len(panels) / columns)
     cell_height, cell_width = _PANEL + _CAPTION + _GAP, _PANEL + _GAP
     paper = np.rint(np.array(_PAPER) * 255).astype(np.uint8)

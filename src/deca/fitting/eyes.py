@@ -27,6 +27,11 @@ _IBUG_RIMS = (tuple(range(42, 48)), tuple(range(36, 42)))
 _SIZE, _REACH = 112, 4.0
 
 
+_JOINTS = ("left_eye", "right_eye")
+# A sphere goes through four points.
+_LEAST_VERTICES = 4
+
+
 @dataclass(frozen=True)
 class EyesConfig:
     """When an iris counts as found, and how far eyes turn."""
@@ -75,9 +80,12 @@ def fit_eyes(
     `vertices` are those of the head posed by `parameters`; landmarks are the 468 where the head model has
     them, else the 68, in pixels of the photo. Both eyes look nearly the same way; an eye that is closed,
     hidden or without a clear iris follows the other, and where neither is found both look straight ahead.
+    A head without eyeballs that its eyes' joints carry is returned as it is.
     """
     config = config or EyesConfig()
     data = head_model.data
+    if not all(eyeball_vertices(head_model, name).sum() >= _LEAST_VERTICES for name in _JOINTS):
+        return EyesFit(parameters, None)
     if len(landmarks_photo) == 468:
         rims, triangles, barycentrics = (
             _DENSE_RIMS,
@@ -92,7 +100,7 @@ def fit_eyes(
         )
     gazes: list[Float[np.ndarray, " 2"] | None] = []
     irises: list[_Iris] = []
-    for name, rim in zip(("left_eye", "right_eye"), rims, strict=True):
+    for name, rim in zip(_JOINTS, rims, strict=True):
         centre, radius = eyeball(vertices, head_model, name)
         rim_photo = landmarks_photo[list(rim)].double().numpy()
         T_photo_eye = _eye_to_photo(rim_photo.mean(0), centre, radius, parameters, crop)
@@ -134,12 +142,10 @@ def eyeball(
 
 
 def eyeball_vertices(head_model: HeadModel, joint: str) -> Bool[Tensor, " vertex"]:
-    """The vertices that an eye's joint alone moves. Raises ValueError for a head without them."""
+    """The vertices that an eye's joint alone moves; none on a head without the joint."""
     names = head_model.data.joint_names
-    carried = head_model.skinning_weights[:, names.index(joint)] > 0.99 if joint in names else None
-    if carried is None or int(carried.sum()) < 4:
-        raise ValueError(f"head {head_model.data.name!r} has no eyeball moved by a joint {joint!r}")
-    return carried
+    weights = head_model.skinning_weights
+    return weights[:, names.index(joint)] > 0.99 if joint in names else torch.zeros(len(weights)).bool()
 
 
 def find_iris(

@@ -33,7 +33,7 @@ _SLOW_SHARE, _LARGEST_SLOW = 0.7, 0.5
 # How much of it crosses the border of the scalp.
 _ACROSS_HAIRLINE = 0.01
 # How much darker the lips make what lies behind them, which no light without shadows does.
-_MOUTH_SHADE = 0.18
+_MOUTH_SHADES = {"mouth_interior": 0.18, "tongue": 0.18, "teeth": 0.05}
 _LEAST = 0.02
 _WORK_SIZE = 256
 
@@ -69,7 +69,7 @@ def complete_texture(
     texture = torch.lerp(completed, colour, trust.photo)
     if appearance.grey and iris_colour is not None:
         iris_colour = in_grey(iris_colour.view(1, 3, 1, 1)).flatten()
-    texture = texture * (1 - _MOUTH_SHADE * inside_mouth(layout))
+    texture = texture * (1 - mouth_shade(layout))
     white = white_of_eyes(observation, exposure.mean(), data, layout)
     texture = layout.fill(paint_eyes(texture, white, iris_colour, data, layout)).clamp(0, 1)
     return (texture[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
@@ -116,13 +116,13 @@ def evened(
     return colour * (-_SLOW_SHARE * (slow - mean).clamp(-_LARGEST_SLOW, _LARGEST_SLOW)).exp()
 
 
-def inside_mouth(layout: UVLayout) -> Float[Tensor, "size size"]:
-    """One on teeth, tongue and the inside of the mouth, as far as the head has such regions."""
-    inside = torch.zeros_like(layout.mask)
-    for name in ("teeth", "tongue", "mouth_interior"):
+def mouth_shade(layout: UVLayout) -> Float[Tensor, "size size"]:
+    """How much darker the lips make what lies behind them: the teeth, which stand in front, only a little."""
+    shade = torch.zeros(layout.size, layout.size, device=layout.triangle_ids.device)
+    for name, darker in _MOUTH_SHADES.items():
         if name in layout.region_names:
-            inside = inside | layout.region_mask(name)
-    return inside.float()
+            shade[layout.region_mask(name)] = darker
+    return shade
 
 
 def log_ratio(
