@@ -58,6 +58,33 @@ def full(data: HeadData, vertices: np.ndarray) -> np.ndarray:
     return points(data, data.full_landmark_triangles, data.full_landmark_barycentrics, vertices)
 
 
+def open_skin(data: HeadData) -> np.ndarray:
+    """The triangles of the skin without cavities, lips and lids: what no action may fold."""
+    folding = ("eyeballs", "teeth", "tongue", "mouth_interior", "eye_sockets", "lips", "eyes")
+    return data.triangles[~np.any([data.region(name) for name in folding], 0)]
+
+
+def corner_normals(triangles: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+    """Unnormalised normals of triangles, twice their area long."""
+    first, second, third = np.moveaxis(vertices[triangles], 1, 0)
+    return np.cross(second - first, third - first)
+
+
+def dihedral_angles(triangles: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+    """The signed bend across every edge that two of the triangles share, degrees."""
+    edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    order = np.lexsort(edges.T)
+    paired = np.flatnonzero((edges[order][1:] == edges[order][:-1]).all(1))
+    first, second = order[paired] // 3, order[paired + 1] // 3
+    normals = corner_normals(triangles, vertices)
+    normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    ends = vertices[edges[order[paired]]]
+    along = ends[:, 1] - ends[:, 0]
+    along = along / np.linalg.norm(along, axis=1, keepdims=True)
+    sine = (np.cross(normals[first], normals[second]) * along).sum(1)
+    return np.degrees(np.arctan2(sine, (normals[first] * normals[second]).sum(1)))
+
+
 def eyeball(data: HeadData, joint: str) -> np.ndarray:
     return np.flatnonzero(data.skinning_weights[:, data.joint_names.index(joint)] > 0.5)
 
@@ -154,6 +181,54 @@ def test_joint_and_action_open_the_same_jaw(data: HeadData, model: HeadModel) ->
     assert (opened - closed)[66, 1] < -0.02
     assert np.abs(opened - closed)[62].max() < 0.004
     assert np.abs(opened - closed)[36:48].max() < 0.0005
+
+
+@pytest.mark.parametrize("action", sorted(ARKIT.split()))
+def test_actions_neither_crease_nor_fold_the_skin(data: HeadData, model: HeadModel, action: str) -> None:
+    """Away from lips and lids no edge bends by more than a soft fold's angle, no triangle turns over or
+    collapses."""
+    skin = open_skin(data)
+    # mouthClose is made to be used on an open jaw, which bends the throat.
+    opened = {"jawOpen": 1.0} if action in ("jawOpen", "mouthClose") else {}
+    rest, moved = vertices_with(model), vertices_with(model, **{**opened, action: 1.0})
+    bend = dihedral_angles(skin, moved) - dihedral_angles(skin, rest)
+    assert np.abs((bend + 180) % 360 - 180).max() < (50 if opened else 35)
+    normals = corner_normals(skin, moved)
+    sums = np.zeros_like(moved)
+    np.add.at(sums, skin, normals[:, None])
+    around = sums[skin].sum(1)
+    lengths = np.linalg.norm(normals, axis=1)
+    facing = (normals * around).sum(1) / lengths / np.linalg.norm(around, axis=1)
+    assert facing.min() > 0.3
+    assert (lengths / np.linalg.norm(corner_normals(skin, rest), axis=1)).min() > 0.15
+
+
+def test_the_mouth_moves_as_far_as_people_move_it(data: HeadData, model: HeadModel) -> None:
+    """Excursions of the corners of the mouth in full smiles are 7 to 22 mm (Paletz et al. 1994); blown-up
+    cheeks."""
+    rest = vertices_with(model)
+    smiling = full(data, vertices_with(model, mouthSmileLeft=1.0)) - full(data, rest)
+    assert 0.014 < np.linalg.norm(smiling[54]) < 0.022
+    assert smiling[54, 0] > 0.005 < smiling[54, 1]
+    puffed = np.linalg.norm(vertices_with(model, cheekPuff=1.0) - rest, axis=1)
+    assert 0.007 < puffed.max() < 0.011
+
+
+def test_tongue_comes_out_between_the_lips(data: HeadData, model: HeadModel) -> None:
+    """It lies inside at rest; put out, it passes over the lower lip and hangs in front of its skin."""
+    tongue = np.unique(data.triangles[data.region("tongue")])
+    landmarks = full(data, vertices_with(model, jawOpen=0.4))
+    inside = vertices_with(model, jawOpen=0.4)[tongue]
+    assert inside[:, 2].max() < landmarks[66, 2]
+    outside = vertices_with(model, jawOpen=0.4, tongueOut=1.0)[tongue]
+    lip = landmarks[57]
+    assert outside[:, 2].max() > lip[2] + 0.005
+    beyond = outside[outside[:, 2] > lip[2]]
+    assert len(beyond) > 30
+    assert np.abs(beyond[:, 0]).max() < landmarks[54, 0]
+    front = outside[(np.abs(outside[:, 0]) < 0.004) & (outside[:, 2] > 0.05)]
+    hanging = front[front[:, 1] < landmarks[66, 1] - 0.002]
+    assert (hanging[:, 2] > landmarks[66, 2]).all()
 
 
 def test_mouth_close_closes_an_open_jaw(data: HeadData, model: HeadModel) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from default_head.distances import distance_from, edge_graph
 from default_head.frame import cavity_vertices, mirrored, smooth_step
+from default_head.lips import rounded_opening
 from default_head.makehuman import MakeHuman
 from default_head.mesh import CAVITIES, Topology
 from default_head.profiles import parting_length, point_at, profiles
+from default_head.smoothing import smoothed
+from default_head.tongue import tongue_out
 from jaxtyping import Float
 
 _SIDED = (
@@ -19,6 +23,16 @@ _MIDDLE = (
     *("mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "tongueOut"),
 )
 ACTIONS = tuple(sorted([*_MIDDLE, *(name + side for name in _SIDED for side in ("Left", "Right"))]))
+
+
+def _other_side(name: str) -> str:
+    for side, other in (("Left", "Right"), ("Right", "Left")):
+        if name.endswith(side):
+            return name.removesuffix(side) + other
+    return name
+
+
+_PARTNERS = [ACTIONS.index(_other_side(name)) for name in ACTIONS]
 # How far one unit of an action turns the eyeball, degrees about x (down is positive) and y (to the
 # subject's left is positive) of the left eye: those of the MakeHuman eyeball in the same actions, for which
 # its lids are made.
@@ -27,7 +41,21 @@ GAZE = {"eyeLookUp": (-14, 0), "eyeLookDown": (19, 0), "eyeLookIn": (0, -22), "e
 TRANSFER_WIDTH = 0.015
 # A blink is measured at this part of it, before the lids cross, and scaled so that they overlap by so much,
 # metres.
-NEARLY_CLOSED, LID_OVERLAP = 0.7, 0.0005
+NEARLY_CLOSED, LID_OVERLAP = 0.7, 0.001
+
+# How far smoothing reaches on lips and lids, whose motion is the action itself, on cheeks and throat, where
+# the source creases, and elsewhere; the distances from the mouth's and the eyes' rims between which the one
+# goes over into the other; metres.
+LIP_REACH, LID_REACH, CHEEK_REACH, THROAT_REACH, SKIN_REACH = 0.0025, 0.0, 0.009, 0.02, 0.0035
+LIP_WIDTH, LID_WIDTH = (0.003, 0.013), (0.004, 0.013)
+# What smoothing takes from the motion of a smile's corner is given back.
+SMILE_GAIN = 1.15
+# Blown-up cheeks: the largest displacement, away from an upright axis so far in front of the head's middle,
+# metres.
+PUFF, PUFF_AXIS = 0.010, 0.020
+
+# How far mouthFunnel is smoothed, lips and all (metres), and how much of mouthPucker is added to it.
+FUNNEL_REACH, FUNNEL_PUCKER = 0.005, 0.8
 
 # An eye's actions end at this distance beyond the middle of the face, metres.
 MIDLINE = 0.004
@@ -47,6 +75,12 @@ def facial_actions(
     fields[:, np.isin(topology.vertex_part, (1, 2))] = 0
     local = _local_maps(topology.place(data.vertices), vertices, topology)
     fields = np.einsum("vrc,avc->avr", local, fields)
+    for name in ("mouthSmileLeft", "mouthSmileRight"):
+        fields[ACTIONS.index(name)] *= SMILE_GAIN
+    puff = ACTIONS.index("cheekPuff")
+    fields[puff] = _puff(fields[puff], vertices)
+    fields = _rounded_openings(fields, vertices, topology)
+    fields = smoothed(fields, _reach(vertices, topology), vertices, topology)
     factor = _closing_factor(fields[ACTIONS.index("eyeBlinkLeft")], vertices, topology)
     for name, sign in (("eyeBlinkLeft", 1), ("eyeBlinkRight", -1)):
         fields[ACTIONS.index(name)] *= factor(sign * vertices[:, :1])
@@ -58,8 +92,10 @@ def facial_actions(
         if name.startswith("eye"):
             sign = 1 if name.endswith("Left") else -1
             fields[index] *= smooth_step(sign * vertices[:, :1], -MIDLINE, MIDLINE) * ~mouth[:, None]
-    partner = [ACTIONS.index(_other_side(name)) for name in ACTIONS]
-    return (fields + mirrored(fields[partner], topology)) / 2
+    tongue = topology.vertex_part == 5
+    lip_crest = _crest(profiles(vertices, topology, CAVITIES.index("mouth"), 1e-5)[1])
+    fields[ACTIONS.index("tongueOut"), tongue] = tongue_out(vertices[tongue], lip_crest)
+    return (fields + mirrored(fields[_PARTNERS], topology)) / 2
 
 
 def gaze_rotations() -> Float[np.ndarray, "52 2 3"]:
@@ -71,11 +107,44 @@ def gaze_rotations() -> Float[np.ndarray, "52 2 3"]:
     return rotations
 
 
-def _other_side(name: str) -> str:
-    for side, other in (("Left", "Right"), ("Right", "Left")):
-        if name.endswith(side):
-            return name.removesuffix(side) + other
-    return name
+def _rounded_openings(fields, vertices, topology: Topology) -> Float[np.ndarray, "52 vertex 3"]:
+    """The actions with an open jaw and a funnel that open round."""
+    fields = (fields + mirrored(fields[_PARTNERS], topology)) / 2
+    jaw, close, funnel, pucker = map(ACTIONS.index, ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker"))
+    opened = rounded_opening(fields[jaw], fields[jaw], vertices, topology)
+    # mouthClose closes what jawOpen opens.
+    fields[close] -= opened - fields[jaw]
+    fields[jaw] = opened
+    # The source's funnel leaves the corners of the mouth where they are; people's come in.
+    even = smoothed(fields[[funnel]], np.full(len(vertices), FUNNEL_REACH), vertices, topology)[0]
+    fields[funnel] = (
+        rounded_opening(even, fields[funnel], vertices, topology) + FUNNEL_PUCKER * fields[pucker]
+    )
+    return fields
+
+
+def _puff(source: Float[np.ndarray, "vertex 3"], vertices) -> Float[np.ndarray, "vertex 3"]:
+    """In proportion as strong as the source everywhere, but outward: the source pushes the cheeks ahead."""
+    strength = np.linalg.norm(source, axis=1, keepdims=True)
+    outward = (vertices - [0, 0, PUFF_AXIS]) * [1, 0, 1]
+    return PUFF * strength / strength.max() * outward / np.linalg.norm(outward, axis=1, keepdims=True)
+
+
+def _reach(vertices: Float[np.ndarray, "vertex 3"], topology: Topology) -> Float[np.ndarray, " vertex"]:
+    """How far the actions are smoothed around each vertex, metres."""
+    graph = edge_graph(vertices, topology)
+    lips, lids = (
+        distance_from(graph, np.unique(topology.triangles[np.isin(topology.cavity, cavities)]))
+        for cavities in ((1,), (2, 3))
+    )
+    x, y, z = vertices.T
+    beside = smooth_step(np.abs(x), 0.015, 0.03) * (1 - smooth_step(y, -0.01, 0.01))
+    below = (1 - smooth_step(y, -0.075, -0.055)) * (1 - smooth_step(z, 0.05, 0.07))
+    skin = SKIN_REACH + (CHEEK_REACH - SKIN_REACH) * beside
+    skin = skin + (THROAT_REACH - skin) * below
+    by_lips = LIP_REACH + (skin - LIP_REACH) * smooth_step(lips, *LIP_WIDTH)
+    by_lids = LID_REACH + (skin - LID_REACH) * smooth_step(lids, *LID_WIDTH)
+    return np.minimum(by_lips, by_lids)
 
 
 def _closing_factor(blink, vertices, topology: Topology):
@@ -88,6 +157,11 @@ def _closing_factor(blink, vertices, topology: Topology):
     factors = NEARLY_CLOSED * (opened + LID_OVERLAP) / (opened - nearly)
     curve = np.polynomial.Polynomial.fit(across, factors, 2)
     return lambda x: curve(np.clip(x, across[0], across[-1])).clip(0.4, 1)
+
+
+def _crest(lip: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "3"]:
+    """Where a lower lip's profile is highest, before it turns outward."""
+    return point_at(lip, parting_length(lip, -1))
 
 
 def _opening(vertices, topology: Topology, across: float) -> float:

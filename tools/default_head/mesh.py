@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from default_head.makehuman import MakeHuman
-from default_head.mouth import arch_carrier, tongue_offsets
+from default_head.mouth import arch_carrier
+from default_head.tongue import tongue_offsets
 from jaxtyping import Bool, Float, Int
 
 PARTS = ("skin", "left eyeball", "right eyeball", "upper teeth", "lower teeth", "tongue")

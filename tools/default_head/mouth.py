@@ -21,8 +21,6 @@ GROOVE = 0.0009
 # The source's arches stand too high: with the lips parted at rest two to three millimetres of upper incisors
 # show (Vig and Brundo, The kinetics of anterior tooth display, 1978). Metres.
 LOWERED = {"upper": 0.0033, "lower": 0.0028}
-# Its tongue fills the mouth up to the lips; at rest the tip lies behind and below the lower incisors' edge.
-TONGUE_LENGTH, TONGUE_REST = 0.03, (0.0, -0.0045, -0.0045)
 BAND_COLUMNS, BAND_ROWS = 17, 4
 
 
@@ -79,13 +77,6 @@ def arch_carrier(data: MakeHuman, name: str) -> Arch:
         triangles=triangles,
         mirror=index[:, ::-1].reshape(-1),
     )
-
-
-def tongue_offsets(tongue: Float[np.ndarray, "tongue 3"]) -> Float[np.ndarray, "tongue 3"]:
-    """What brings the source's tongue to rest: its front lowered and drawn back, its root left in place."""
-    forward = tongue[:, 2] - tongue[:, 2].max() + TONGUE_LENGTH
-    share = np.clip(forward / TONGUE_LENGTH, 0, 1)
-    return (share**2 * (3 - 2 * share))[:, None] * np.array(TONGUE_REST)
 
 
 def _band_grid(data: MakeHuman, name: str) -> Int[np.ndarray, "4 17"]:
