@@ -69,7 +69,8 @@ def facial_actions(
 
     The base mesh is larger than life, most of all its eyes: each displacement is taken through the local
     linear part of the map from base mesh to head (deformation transfer in the small), so that lids just
-    close. Eyeballs stay.
+    close. Eyeballs stay. Where the source creases the skin, opens the mouth as a diamond, blows the cheeks
+    ahead or drives the tongue through the lip, it is put right.
     """
     fields = np.stack([topology.carry(data.facial_action(name)) for name in ACTIONS])
     fields[:, np.isin(topology.vertex_part, (1, 2))] = 0
