@@ -1,9 +1,10 @@
-"""Reconstruct folders of photos and lay the results out to be looked at: sheets, and head.glb as three.js shows it.
+"""Reconstruct folders of photos and lay the results out: sheets, and head.glb as three.js shows it.
 
     python tools/gallery.py PHOTO ... --out gallery
 
-Writes pages of contact sheets beside the results. The photos of other people belong to them: gallery/ is never committed.
-The pictures of head.glb need node, `npm ci` in tests/browser, and Chromium; without these they are left out, and this is said.
+Writes pages of contact sheets beside the results. The photos belong to the people in them: gallery/ is never
+committed. The pictures of head.glb need node, `npm ci` in tests/browser, and Chromium; without these they are
+left out, and this is said.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ WIDTH = 1600
 
 def main() -> int:
     """Reconstruct, picture, and lay out."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Sheets and renderings of photos.")
     parser.add_argument("photos", nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

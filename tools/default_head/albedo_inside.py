@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from default_head.albedo_masks import FaceSurface
+from default_head.mouth import PROFILE, between_teeth
 from default_head.regions import LEFT_EYEBALL, LOWER_TEETH, TONGUE, UPPER_TEETH
 from default_head.texels import Texels
 from jaxtyping import Bool, Float
@@ -20,6 +21,7 @@ BROWN, BLUE, GREEN = np.array([0.36, 0.22, 0.13]), np.array([0.45, 0.56, 0.65]),
 ENAMEL, GUM = np.array([0.90, 0.86, 0.78]), np.array([0.72, 0.42, 0.40])
 TONGUE_COLOUR, MUCOSA = np.array([0.72, 0.42, 0.41]), np.array([0.50, 0.24, 0.23])
 THROAT, SOCKET = np.array([0.16, 0.06, 0.06]), np.array([0.62, 0.38, 0.35])
+GAP_DARKNESS = 0.55
 # The iris is 0.39 of the width of the lids' opening (11.7 of 30 mm), the pupil 0.36 of the iris.
 IRIS_OF_OPENING, PUPIL_OF_IRIS = 0.39, 0.36
 
@@ -47,15 +49,26 @@ def inside_colours(surface: FaceSurface, texels: Texels) -> Inside:
     far = np.clip(1.3 * depth - 0.3, 0, 1)
     colour[part == TONGUE] = (TONGUE_COLOUR + (THROAT - TONGUE_COLOUR) * far)[part == TONGUE]
     colour[socket] = SOCKET
+    gaps = texels.interpolate(_gaps(surface), surface.triangles).reshape(-1, 1)
     for teeth, sign in ((UPPER_TEETH, 1), (LOWER_TEETH, -1)):
         rows = surface.vertices[np.unique(surface.triangles[surface.part == teeth])][:, 1] * sign
         gum = 1 / (1 + np.exp(-(points[:, 1] * sign - np.quantile(rows, 0.62)) / 0.0006))[:, None]
-        colour[part == teeth] = ((ENAMEL + (GUM - ENAMEL) * gum) * (1 - 0.5 * depth))[part == teeth]
+        enamel = ENAMEL * (1 - GAP_DARKNESS * gaps**3)
+        colour[part == teeth] = ((enamel + (GUM - enamel) * gum) * (1 - 0.5 * depth))[part == teeth]
     ball = part == LEFT_EYEBALL
     eye, iris_basis = _eye(surface, points)
     colour[ball] = eye[ball]
     iris_basis[:, ~ball] = 0
     return Inside(chosen, colour, iris_basis)
+
+
+def _gaps(surface: FaceSurface) -> Float[np.ndarray, "vertex 1"]:
+    """One on the columns of the arches that stand between two teeth."""
+    gaps = np.zeros((len(surface.vertices), 1))
+    for teeth, name in ((UPPER_TEETH, "upper"), (LOWER_TEETH, "lower")):
+        arch = np.unique(surface.triangles[surface.part == teeth])
+        gaps[arch, 0] = np.tile(between_teeth(name), len(PROFILE))
+    return gaps
 
 
 def _eye(surface: FaceSurface, points: Float[np.ndarray, "texel 3"]) -> tuple[np.ndarray, np.ndarray]:

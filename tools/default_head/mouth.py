@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from default_head.makehuman import MakeHuman
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 # Mesio-distal widths from the midline back, millimetres (Wheeler's Dental Anatomy, chapter 1): incisors,
 # canine, premolars, two molars.
@@ -51,9 +51,8 @@ def arch_carrier(data: MakeHuman, name: str) -> Arch:
         for column in TOOTH_COLUMNS
     ]
     half_positions = np.array([*half, bounds[-1]])
-    gaps = np.array([column == 0 for _ in TOOTH_WIDTHS[name] for column in TOOTH_COLUMNS] + [True])
     positions = along[-1] / 2 + np.concatenate([-half_positions[:0:-1], half_positions])
-    is_gap = np.concatenate([gaps[:0:-1], gaps])
+    is_gap = between_teeth(name)
     columns = _catmull_rom(np.interp(positions, along, np.arange(BAND_COLUMNS)), BAND_COLUMNS)
     rows = _catmull_rom(np.array(PROFILE), BAND_ROWS)
     weights = np.zeros((len(PROFILE), len(positions), len(data.vertices)))
@@ -77,6 +76,12 @@ def arch_carrier(data: MakeHuman, name: str) -> Arch:
         triangles=triangles,
         mirror=index[:, ::-1].reshape(-1),
     )
+
+
+def between_teeth(name: str) -> Bool[np.ndarray, " column"]:
+    """Which columns of an arch's grid, from right to left, stand between two teeth."""
+    left = np.array([column == 0 for _ in TOOTH_WIDTHS[name] for column in TOOTH_COLUMNS] + [True])
+    return np.concatenate([left[:0:-1], left])
 
 
 def _band_grid(data: MakeHuman, name: str) -> Int[np.ndarray, "4 17"]:
