@@ -29,6 +29,7 @@ _ENLARGEMENT = 1.35
 _PAPER = (0.94, 0.94, 0.93)
 _INK = (40, 40, 40)
 _TURN = math.radians(38)
+_WHITE_OF_EYES = 0.55
 
 Picture = Float[Tensor, "1 3 height width"]
 
@@ -42,8 +43,9 @@ def draw_sheet(result: Reconstruction) -> UInt8[np.ndarray, "height width 3"]:
     paper = torch.tensor(_PAPER)[None, :, None, None]
     cavities = front.fragments.interpolate(openness(posed.vertices, result.deca.head_model.triangles))
     detail_normals = front.sample(result.deca.detail_model(posed.vertices, result.displacement))
+    irises = _irises(result, front)
     coarse, detailed = (
-        over(picture(front, shaded_cavities(clay_colours(normals), cavities), _SUPERSAMPLING), paper)
+        over(picture(front, shaded_cavities(clay_colours(normals), cavities) * irises, _SUPERSAMPLING), paper)
         for normals in (front.normals, detail_normals)
     )
     rendered = _textured(result, front)
@@ -76,11 +78,23 @@ def _surface(result: Reconstruction, head: Head, crop: Crop) -> Surface:
     return result.deca.surface_model(head.vertices, vertices_image, size, size)
 
 
+def _irises(result: Reconstruction, surface: Surface) -> Float[Tensor, "pixel 1"]:
+    """How dark clay is drawn on the eyeballs: without irises open eyes look closed."""
+    names, weights = result.deca.data.joint_names, result.deca.head_model.skinning_weights
+    eyes = [names.index(name) for name in ("left_eye", "right_eye") if name in names]
+    eyeball = surface.fragments.interpolate(weights[None, :, eyes].sum(-1, keepdim=True))
+    lightness = surface.sample(_texture(result)).mean(1, keepdim=True)
+    return 1 - eyeball * (1 - lightness / _WHITE_OF_EYES).clamp(0, 1)
+
+
+def _texture(result: Reconstruction) -> Picture:
+    return torch.from_numpy(result.texture).permute(2, 0, 1)[None].float() / 255
+
+
 def _textured(result: Reconstruction, surface: Surface) -> Float[Tensor, "1 4 height width"]:
     """The texture in gentle light from the front, so that a turned head has form."""
-    texture = torch.from_numpy(result.texture).permute(2, 0, 1)[None].float() / 255
     facing = torch.nn.functional.normalize(surface.normals, dim=-1)[:, 2:].clamp(0, 1)
-    return picture(surface, surface.sample(texture) * (0.72 + 0.28 * facing), _SUPERSAMPLING)
+    return picture(surface, surface.sample(_texture(result)) * (0.72 + 0.28 * facing), _SUPERSAMPLING)
 
 
 def _turned(head: Head, angle: float) -> Head:
