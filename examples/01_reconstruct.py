@@ -1,6 +1,6 @@
 """Lesson 1: one photo in, a folder of files out.
 
-    python examples/01_reconstruct.py me.jpg out
+python examples/01_reconstruct.py me.jpg out
 """
 
 import sys
@@ -9,7 +9,7 @@ import deca
 
 photo, folder = sys.argv[1:]
 
-# Every face of the photo, from the viewer's left to right. The first call compiles and loads; later ones are faster.
+# Every face of the photo, from the viewer's left to right. The first call compiles; later ones are faster.
 faces = deca.reconstruct(photo)
 
 face = faces[0]
