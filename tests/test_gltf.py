@@ -19,7 +19,8 @@ from scipy.spatial.transform import Rotation
 from deca.geometry import axis_angle_to_matrix
 from deca.head.data import HeadData
 from deca.head.model import HeadModel
-from deca.io.gltf import POSE_CORRECTION, at_rest, write_glb
+from deca.io.gltf import at_rest, jaw_as_action, write_glb
+from deca.io.heads import default_head
 from deca.parameters import Parameters
 
 BROWSER = Path(__file__).parent / "browser"
@@ -142,11 +143,35 @@ def model(small_head: HeadData) -> HeadModel:
     return HeadModel(small_head)
 
 
-def test_the_bind_pose_is_the_person_at_rest(model: HeadModel, tmp_path: Path) -> None:
-    parameters = photo_pose(model)
+def test_opened_at_rest_the_base_mesh_is_the_person_at_rest(model: HeadModel, tmp_path: Path) -> None:
+    parameters = at_rest(photo_pose(model))
+    glb = write(tmp_path / "head.glb", model, parameters)
+    rest = model(parameters).vertices[0].numpy()[original_vertices(model.data)]
+    np.testing.assert_allclose(glb.attribute("POSITION"), rest, atol=1e-7)
+
+
+@pytest.mark.parametrize("jaw", [0.05, 0.1, 0.3])
+def test_opened_as_in_the_photo_the_base_mesh_is_nearly_the_person_at_rest(
+    jaw: float, tmp_path: Path
+) -> None:
+    model = HeadModel(default_head())
+    parameters = model.neutral().replace(jaw=torch.tensor([[jaw, 0.0, 0.0]]))
     glb = write(tmp_path / "head.glb", model, parameters)
     rest = model(at_rest(parameters)).vertices[0].numpy()[original_vertices(model.data)]
-    np.testing.assert_allclose(glb.attribute("POSITION"), rest, atol=1e-7)
+    assert np.linalg.norm(glb.attribute("POSITION") - rest, axis=1).max() < 0.003
+
+
+@pytest.mark.parametrize("jaw", [-0.1, 0.0, 0.2, 0.6])
+def test_the_jaw_told_as_an_action_is_the_same_jaw(jaw: float) -> None:
+    model = HeadModel(default_head())
+    before = model.neutral().replace(jaw=torch.tensor([[jaw, 0.02, -0.01]]))
+    after = jaw_as_action(before, model.data)
+    torch.testing.assert_close(model(after).vertices, model(before).vertices, atol=1e-7, rtol=0)
+    opened = float(after.expression[0, model.data.expression_names.index("jawOpen")])
+    assert (opened > 0) == (jaw > 0)
+    assert opened <= 1
+    if 0 < jaw < 0.3:
+        assert float(after.jaw[0, 0]) == pytest.approx(0, abs=1e-3)
 
 
 def test_opened_at_rest_nothing_moves(model: HeadModel, tmp_path: Path) -> None:
@@ -161,9 +186,8 @@ def test_opened_as_in_the_photo_it_is_the_reconstruction(model: HeadModel, tmp_p
     wanted = model(parameters).vertices[0].numpy()[original_vertices(model.data)]
     # Targets leave out movements below 0.01 mm, each by itself.
     assert np.linalg.norm(glb.posed() - wanted, axis=1).max() < 5e-5
-    # The correction is needed here: the small head has pose correctives.
-    assert glb.names[-1] == POSE_CORRECTION
-    assert np.linalg.norm(glb.posed(without=(POSE_CORRECTION,)) - wanted, axis=1).max() > 1e-4
+    assert glb.names == list(model.data.expression_names)
+    assert len(glb.names) == 52
 
 
 def test_an_action_that_turns_its_joint_half_way_is_exact_too(model: HeadModel, tmp_path: Path) -> None:
@@ -172,15 +196,6 @@ def test_an_action_that_turns_its_joint_half_way_is_exact_too(model: HeadModel, 
     parameters = person(model).replace(expression=expression)
     glb = write(tmp_path / "head.glb", model, parameters)
     wanted = model(parameters).vertices[0].numpy()[original_vertices(model.data)]
-    assert np.linalg.norm(glb.posed() - wanted, axis=1).max() < 5e-5
-
-
-def test_a_head_without_correctives_needs_no_correction(small_head: HeadData, tmp_path: Path) -> None:
-    model = HeadModel(replace(small_head, pose_basis=np.zeros_like(small_head.pose_basis)))
-    glb = write(tmp_path / "head.glb", model, photo_pose(model))
-    wanted = model(photo_pose(model)).vertices[0].numpy()[original_vertices(model.data)]
-    assert glb.names == list(small_head.expression_names)
-    assert len(glb.names) == 52
     assert np.linalg.norm(glb.posed() - wanted, axis=1).max() < 5e-5
 
 

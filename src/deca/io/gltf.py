@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,22 +20,40 @@ from deca.io.glb import VERTEX_DATA, GlbBuffer, write_container
 from deca.io.maps import jpeg_bytes, png_bytes
 from deca.parameters import Parameters
 
-POSE_CORRECTION = "poseCorrection"
-"""The morph target that carries what linear targets and skinning cannot say of one pose."""
-
 # Actions that are used on top of another: as targets add up, theirs is what they add to the other at one.
 _ON_TOP_OF = {"mouthClose": "jawOpen"}
-_VISIBLE = 1e-4  # metres: a correction below a tenth of a millimetre is not written
 _POSITION_THRESHOLD = 1e-5  # metres: a vertex that moves less does not move
 _NORMAL_THRESHOLD = 5e-3  # of a unit normal, 0.3 degrees: what 8-bit shading does not show
 _SKIN_ROUGHNESS = 0.6
 _EYE_ROUGHNESS = 0.15  # the film of tears
+# A texture taken from a photo shows part of the wrinkles' shading already; the whole map would show it twice.
+_BUMPS = 0.6
 
 
 def at_rest(parameters: Parameters) -> Parameters:
     """The same person, neutral: expression, pose, neck, jaw and eyes at zero."""
     still = ("expression", "pose", "neck", "jaw", "eyes")
     return parameters.replace(**{name: torch.zeros_like(getattr(parameters, name)) for name in still})
+
+
+def jaw_as_action(parameters: Parameters, data: HeadData) -> Parameters:
+    """The same posed head, its jaw opened by the action jawOpen as far as that goes (up to one).
+
+    What else the jaw does, sideways or further, stays with its joint; so does all of it on a head whose
+    action does more than turn the joint.
+    """
+    if "jawOpen" not in data.expression_names or "jaw" not in data.joint_names:
+        return parameters
+    action, joint = data.expression_names.index("jawOpen"), data.joint_names.index("jaw")
+    turn = torch.from_numpy(data.expression_joint_rotations[action, joint]).to(parameters.jaw)
+    squared = (turn * turn).sum()
+    if squared == 0 or data.expression_basis[action].any():
+        return parameters
+    opened = parameters.expression[:, action]
+    share = ((parameters.jaw @ turn) / squared).clamp(min=0).minimum(1 - opened)
+    expression = parameters.expression.clone()
+    expression[:, action] = opened + share
+    return parameters.replace(expression=expression, jaw=parameters.jaw - share[:, None] * turn)
 
 
 def write_glb(
@@ -53,29 +71,22 @@ def write_glb(
     face along +z, as the head frame. The texture is sRGB, row 0 at v = 1; the normal map is in tangent space,
     green along growing v (`DetailModel.tangent_normals`).
 
-    Skinning and linear targets cannot express the pose correctives of a head, nor an action that turns a
-    joint part of its way. Where the pose it opens in needs more than 0.1 mm of that, one more target,
-    `poseCorrection`, holds the difference, so that the file shows the reconstruction.
+    An open jaw is said by the weight of jawOpen, which face capture drives, and not by its joint. Linear
+    targets and skinning cannot express a jaw part of its way round, nor pose correctives: the millimetre that
+    this takes in the pose the file opens in is in its base mesh, so that it shows the reconstruction.
     """
     if parameters.batch != 1:
         raise ValueError(
             f"write_glb: parameters hold {parameters.batch} faces, expected one; take parameters[index]"
         )
     with torch.no_grad():
-        parameters = parameters.to(head_model.template_vertices.device)
+        parameters = jaw_as_action(parameters.to(head_model.template_vertices.device), head_model.data)
         person = _person(head_model, parameters)
-        names = list(head_model.data.expression_names)
-        weights = parameters.expression[0].tolist()
-        targets = person.targets
-        correction = _pose_correction(head_model, parameters, person)
-        if correction.norm(dim=-1).max() > _VISIBLE:
-            targets = torch.cat([targets, correction[None]])
-            names.append(POSE_CORRECTION)
-            weights.append(1.0)
+        person = replace(person, vertices=person.vertices + _pose_correction(head_model, parameters, person))
         split = _split_at_seams(head_model.data)
         buffer = GlbBuffer()
         attributes = _attributes(buffer, head_model, person, split, tangents=normal_map is not None)
-        morphs = _morph_targets(buffer, head_model.triangles, person.vertices, targets, split)
+        morphs = _morph_targets(buffer, head_model.triangles, person.vertices, person.targets, split)
         primitives = [
             {
                 "attributes": attributes,
@@ -111,7 +122,12 @@ def write_glb(
         "nodes": [{"name": "head", "mesh": 0, "skin": 0}, *nodes],
         "skins": [skin],
         "meshes": [
-            {"name": "head", "primitives": primitives, "weights": weights, "extras": {"targetNames": names}}
+            {
+                "name": "head",
+                "primitives": primitives,
+                "weights": parameters.expression[0].tolist(),
+                "extras": {"targetNames": list(data.expression_names)},
+            }
         ],
         "materials": _materials(has_normal_map=normal_map is not None)[: len(primitives)],
         "textures": [{"source": source, "sampler": 0} for source in range(len(images))],
@@ -284,7 +300,7 @@ def _quaternion(axis_angle: Float[Tensor, " 3"]) -> list[float]:
 
 
 def _materials(has_normal_map: bool) -> list[dict]:
-    bumps = {"normalTexture": {"index": 1}} if has_normal_map else {}
+    bumps = {"normalTexture": {"index": 1, "scale": _BUMPS}} if has_normal_map else {}
     return [
         {
             "name": name,
