@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from deca.apps.options import FaceChoice, TextureSize
 from deca.apps.reconstruction import Reconstruction
 from deca.fitting.appearance import fit_appearance, shading_map
 from deca.fitting.displacement import fit_displacement
 from deca.fitting.eyes import fit_eyes
-from deca.fitting.landmarks import fit_landmarks
+from deca.fitting.landmarks import LandmarkFit, fit_landmarks
 from deca.fitting.observation import observe, vertices_in_photo
 from deca.fitting.registration import register
 from deca.fitting.relief_region import relief_region
@@ -26,7 +27,7 @@ from deca.io.heads import default_head, read_head
 from deca.io.images import read_photo
 from deca.io.networks import face_detector, face_landmarker
 from deca.model.deca import Deca
-from deca.photo.crop import landmark_crop
+from deca.photo.crop import Crop, landmark_crop
 from deca.photo.faces import FoundFace, find_faces, largest_face
 from deca.photo.sampling import Photo, transform_points
 
@@ -86,6 +87,17 @@ class Reconstructor:
         chosen = [largest_face(faces)] if face == "largest" else faces
         return [self.face(pixels, found, seconds, progress) for found in chosen]
 
+    def geometry(self, found: FoundFace) -> tuple[Crop, LandmarkFit]:
+        """The crop of one found face and its geometry alone: camera, pose, jaw, shape, expression."""
+        crop = landmark_crop(found.ibug68)
+        landmarks_image = transform_points(crop.T_image_photo, self._landmarks(found))
+        return crop, fit_landmarks(self.deca.head_model, torch.from_numpy(landmarks_image))
+
+    def _landmarks(self, found: FoundFace) -> Float[np.ndarray, "landmark 2"]:
+        """The landmarks that the head model is fitted to, in pixels of the photo."""
+        dense = len(self.deca.data.dense_landmark_triangles) > 0
+        return (found.dense468 if dense else found.ibug68)[:, :2]
+
     @torch.no_grad()
     def face(
         self,
@@ -105,12 +117,9 @@ class Reconstructor:
             yield
             seconds[name] = time.perf_counter() - started
 
-        crop = landmark_crop(found.ibug68)
-        points = found.dense468 if len(data.dense_landmark_triangles) else found.ibug68
-        landmarks_photo = torch.from_numpy(points[:, :2])
+        landmarks_photo = torch.from_numpy(self._landmarks(found))
         with step("geometry"):
-            landmarks_image = torch.from_numpy(transform_points(crop.T_image_photo, points[:, :2]))
-            fitted = fit_landmarks(deca.head_model, landmarks_image)
+            crop, fitted = self.geometry(found)
             parameters = fitted.parameters
         with step("eyes"):
             vertices = deca.head_model(parameters).vertices

@@ -187,7 +187,9 @@ def _numbers(value: Any, shape: tuple[int | None, ...], where: str, name: str) -
         raise ParameterFileError(f"{where}: {name} holds something that is not a number")
     if array.ndim != len(shape) or any(e not in (None, n) for n, e in zip(array.shape, shape, strict=True)):
         raise ParameterFileError(f"{where}: {name} has shape {_shape(array.shape)}, expected {_shape(shape)}")
-    if not np.isfinite(array).all() or np.abs(array).max(initial=0) > np.finfo(np.float32).max:
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(array.astype(np.float32)).all()
+    if not finite:
         raise ParameterFileError(f"{where}: {name} holds a number that is not finite")
     return array.astype(np.float64)
 
