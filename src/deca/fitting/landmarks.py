@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from deca.fitting.landmark_head import LandmarkHead
 from deca.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from deca.head.model import HeadModel
-from deca.head.skinning import joint_transforms, pose_features, skin
 from deca.parameters import Parameters
 from deca.render.camera import unproject
 
@@ -34,9 +34,13 @@ class LandmarkFitConfig:
     outline_hidden: float = 0.1
     """Weight of an outline landmark on the side of the head that the camera does not see."""
     expression_deviation: float = 0.7
+    """Prior standard deviation of an expression's coefficient."""
     expression_sparsity: float = 0.5
+    """Slope of the cost by which small coefficients become zero, in units of that deviation."""
     jaw_deviation: float = 0.03
     """Prior standard deviation of the jaw's rotation, radians; sideways a fifth of it."""
+    jaw_limits: tuple[float, float] = (-0.05, 0.6)
+    """Least and largest opening of the jaw, radians."""
     bound: float = 3.5
     """Largest shape coefficient."""
     iterations: int = 30
@@ -49,71 +53,6 @@ class LandmarkFit:
 
     parameters: Parameters
     residual: float
-
-
-class _LandmarkHead:
-    """The head model at the corners of the landmarks' triangles alone, in double precision."""
-
-    def __init__(self, head_model: HeadModel) -> None:
-        data = head_model.data
-        self.dense = len(data.dense_landmark_triangles) > 0
-        if self.dense:
-            triangles, barycentrics = data.dense_landmark_triangles, data.dense_landmark_barycentrics
-        else:
-            triangles, barycentrics = data.full_landmark_triangles, data.full_landmark_barycentrics
-        corners = torch.from_numpy(data.triangles[triangles])
-        used, inverse = corners.unique(return_inverse=True)
-        self.corners = inverse
-        self.barycentrics = torch.from_numpy(barycentrics).double()
-        self.template = head_model.template_vertices[used].double()
-        self.shape_basis = head_model.shape_basis[:, used].double()
-        self.expression_basis = head_model.expression_basis[:, used].double()
-        self.pose_basis = head_model.pose_basis[:, used].double()
-        self.weights = head_model.skinning_weights[used].double()
-        self.joint_template = head_model.joint_template.double()
-        self.joint_basis = torch.cat(
-            [head_model.joint_shape_basis, head_model.joint_expression_basis]
-        ).double()
-        self.parents = data.joint_parents.tolist()
-        self.names = data.joint_names
-        # Actions that turn a joint repeat what the joint itself says; the joint is fitted instead.
-        turning = head_model.expression_joint_rotations.abs().sum((1, 2)) > 0
-        self.free = ~turning
-        self.basis = torch.cat([self.shape_basis, self.expression_basis])
-        self.shape_count = len(self.shape_basis)
-
-    def points(self, vertices: Float[Tensor, "batch used 3"]) -> Float[Tensor, "batch point 3"]:
-        return (vertices[:, self.corners] * self.barycentrics[..., None]).sum(-2)
-
-    def rotations(self, pose: Float[Tensor, "3 3"], jaw: Float[Tensor, " 3"]) -> Float[Tensor, "1 joint 3 3"]:
-        matrices = [torch.eye(3, dtype=pose.dtype)] * len(self.names)
-        matrices[self.names.index("root")] = pose
-        if "jaw" in self.names:
-            matrices[self.names.index("jaw")] = axis_angle_to_matrix(jaw)
-        return torch.stack(matrices)[None]
-
-    def posed(
-        self,
-        coefficients: Float[Tensor, " coefficient"],
-        pose: Float[Tensor, "3 3"],
-        jaw: Float[Tensor, " 3"],
-    ) -> Float[Tensor, "point 3"]:
-        rest = self.template + torch.einsum("k,kvc->vc", coefficients, self.basis)
-        joints = self.joint_template + torch.einsum("k,kjc->jc", coefficients, self.joint_basis)
-        rotations = self.rotations(pose, jaw)
-        corrective = torch.einsum("bf,fvc->bvc", pose_features(rotations), self.pose_basis)
-        transforms = joint_transforms(rotations, joints[None], self.parents)
-        return self.points(skin(rest[None] + corrective, transforms, self.weights))[0]
-
-    def linear(
-        self, pose: Float[Tensor, "3 3"], jaw: Float[Tensor, " 3"]
-    ) -> Float[Tensor, "coefficient point 3"]:
-        """Derivatives of the posed points by the coefficients: skinning is linear in vertices and joints."""
-        count = len(self.basis)
-        rotations = self.rotations(pose, jaw).expand(count, -1, -1, -1)
-        return self.points(
-            skin(self.basis, joint_transforms(rotations, self.joint_basis, self.parents), self.weights)
-        )
 
 
 def fit_landmarks(
@@ -130,7 +69,7 @@ def fit_landmarks(
     wrong number of landmarks.
     """
     config = config or LandmarkFitConfig()
-    head = _LandmarkHead(head_model)
+    head = LandmarkHead(head_model)
     if len(landmarks_image) != len(head.corners):
         raise ValueError(f"{len(landmarks_image)} landmarks for a head with {len(head.corners)}")
     # A camera of scale one and no shift: the head frame's plane, y up, in image units.
@@ -181,7 +120,7 @@ class _Problem:
     """The weighted least squares problem of one face: y points up in here."""
 
     def __init__(
-        self, head: _LandmarkHead, target: Float[Tensor, "point 2"], config: LandmarkFitConfig
+        self, head: LandmarkHead, target: Float[Tensor, "point 2"], config: LandmarkFitConfig
     ) -> None:
         self.head, self.target, self.config = head, target, config
         self.deviation = config.noise * (target[:, 1].max() - target[:, 1].min())
@@ -195,7 +134,7 @@ class _Problem:
         huge = 1e6
         self.lower = torch.full((9 + shape_count + expression_count,), -huge, dtype=torch.float64)
         self.upper = -self.lower
-        self.lower[6], self.upper[6] = -0.05, 0.6
+        self.lower[6], self.upper[6] = config.jaw_limits
         self.lower[9 : 9 + shape_count], self.upper[9 : 9 + shape_count] = -config.bound, config.bound
         self.lower[9 + shape_count :] = 0
         self.upper[9 + shape_count :] = head.free.double()
