@@ -47,7 +47,8 @@ gallery: .venv/.installed-dev
 ## make build-data            make everything in src/deca/data again from its published sources
 build-data: .venv/.installed-dev
 	$(PIP) --editable '.[build]'
-	$(BIN)/python tools/build_default_head.py --out src/deca/data/default_head.npz
+	@# One thread: sums in another order would change the last digits.
+	OMP_NUM_THREADS=1 $(BIN)/python tools/build_default_head.py --out src/deca/data/default_head.npz
 	$(BIN)/python tools/build_face_networks.py
 
 .venv/.installed: pyproject.toml constraints.txt
