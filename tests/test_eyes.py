@@ -28,8 +28,8 @@ def test_the_gaze_is_found_again(turn: tuple[float, float], yaw: float) -> None:
     portrait = take_portrait(eyes=eyes, pose=torch.tensor([[0.0, yaw, 0.0]]))
     fitted = fit(portrait)
     found = fitted.parameters.eyes[0]
-    # Across, the iris has two sides to go by; up and down, the lids hide them. The far eye of a turned head is
-    # seen at a slant: measured 0.13 where it also looks away.
+    # Across, the iris has two sides to go by; up and down, the lids hide them. The far eye of a turned head
+    # is seen at a slant: measured 0.13 where it also looks away.
     left, right = (found[:, 1] - turn[1]).abs().tolist()
     assert right < 0.1
     assert left < (0.17 if yaw else 0.1)

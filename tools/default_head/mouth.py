@@ -18,7 +18,7 @@ TOOTH_WIDTHS = {"upper": (8.5, 6.5, 7.5, 7, 7, 10, 9), "lower": (5, 5.5, 7, 7, 7
 TOOTH_COLUMNS = (0.0, 0.2, 0.8)
 PROFILE = (0.0, 0.7, 1.0, 1.4, 1.8, 2.0, 2.15, 2.5, 3.0)
 GROOVE = 0.0009
-# The source's arches stand too high: a smile hardly showed teeth. By how much was judged on fitted smiles. Metres.
+# The source's arches stand too high: a smile hardly showed teeth. Judged on fitted smiles; metres.
 LOWERED = {"upper": 0.0033, "lower": 0.0028}
 BAND_COLUMNS, BAND_ROWS = 17, 4
 
