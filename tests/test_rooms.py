@@ -15,6 +15,7 @@ LEVELS = [
     {"render"},
     {"model"},
     {"fitting"},
+    {"conversion"},
     {"io"},
     {"apps"},
 ]
