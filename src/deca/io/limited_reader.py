@@ -1,0 +1,26 @@
+"""A file opened so that no length claimed in it makes a read take more memory than the file has bytes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+_SMALL = 65536
+
+
+class LimitedReader(io.BufferedReader):
+    """A file whose reads are cut to what is left of it.
+
+    A plain file's read sets aside at once what it is asked for, and a pickle may ask for 2**63 bytes.
+    (io.BytesIO cuts its reads already.)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(io.FileIO(path))
+        self.size = Path(path).stat().st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most `size` bytes, fewer where the file ends."""
+        if size is not None and size > _SMALL:
+            size = max(0, min(size, self.size - self.tell()))
+        return super().read(size)
