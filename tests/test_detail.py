@@ -40,7 +40,9 @@ def test_no_displacement_leaves_the_smooth_normals(small_head, layout, vertices)
     expected = torch.nn.functional.normalize(layout.to_uv(normals), dim=1)
     flat = DetailModel(small_head, layout)(vertices, torch.zeros(1, 1, SIZE, SIZE))
     torch.testing.assert_close(flat[..., layout.mask], expected[..., layout.mask], atol=1e-5, rtol=0)
-    tangent = DetailModel(small_head, layout).tangent_normals(vertices, torch.zeros(1, 1, SIZE, SIZE))
+    tangent = (
+        DetailModel(small_head, layout).surface(vertices, torch.zeros(1, 1, SIZE, SIZE)).tangent_normals()
+    )
     torch.testing.assert_close(tangent[:, 2], torch.ones(1, SIZE, SIZE), atol=1e-5, rtol=0)
     # A constant offset moves the surface and turns nothing.
     lifted = DetailModel(small_head, layout)(vertices, 0.002 * layout.mask[None, None])
@@ -81,7 +83,7 @@ def test_tangent_normals_lean_against_the_slope(small_head, layout, vertices) ->
     """Displacement that rises with u leans the normal to smaller u; with v, to smaller v."""
     step = (torch.arange(SIZE) + 0.5) / SIZE
     for axis, ramp in enumerate((step[None].expand(SIZE, -1), (1 - step)[:, None].expand(-1, SIZE))):
-        local = DetailModel(small_head, layout).tangent_normals(vertices, 0.02 * ramp[None, None])
+        local = DetailModel(small_head, layout).surface(vertices, 0.02 * ramp[None, None]).tangent_normals()
         inner = local[0, :, 50:78, 50:78]
         assert (inner[axis] < -0.01).all()
         assert (inner[1 - axis].abs() < inner[axis].abs()).all()

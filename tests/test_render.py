@@ -12,11 +12,10 @@ from deca.head.data import HeadData
 from deca.head.uv import UVLayout
 from deca.raster.fragments import Fragments
 from deca.render.camera import project
-from deca.render.clay import clay_colours, shaded_cavities
 from deca.render.lighting import shade
-from deca.render.renderer import over, picture, render_detailed, render_lit, render_texture
+from deca.render.renderer import render_detailed, render_lit, render_texture
 from deca.render.surface import Surface, SurfaceModel
-from deca.render.visibility import openness, visible_points
+from deca.render.visibility import visible_points
 
 CAMERA = torch.tensor([[8.0, 0.0, 0.0], [6.0, 0.01, -0.01]])
 
@@ -93,24 +92,6 @@ def test_gradients_reach_vertices_albedo_and_light(small_head: HeadData, vertice
         assert tensor.grad.abs().sum() > 0
 
 
-def test_pictures_are_smooth_at_the_edge_and_lie_on_a_background(surface: Surface) -> None:
-    shown = picture(surface, clay_colours(surface.normals), 4)
-    assert shown.shape == (2, 4, 16, 12)
-    alpha = shown[:, 3]
-    assert ((alpha > 0) & (alpha < 1)).any()
-    assert (alpha == 1).any()
-    white = over(shown, torch.ones(1, 3, 1, 1))
-    assert (white[:, :, 0, 0] == 1).all()
-    assert white.min() >= 0
-    assert white.max() <= 1 + 1e-6
-
-
-def test_clay_is_lit_from_the_front_and_never_black() -> None:
-    facing, away = clay_colours(torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]))
-    assert facing.min() > 0.4
-    assert 0 < away.min() < facing.min()
-
-
 def test_the_front_is_seen_and_the_back_is_not(small_head: HeadData, vertices: torch.Tensor) -> None:
     image = project(vertices, CAMERA)
     surface = SurfaceModel(small_head)(vertices, image, 256, 256)
@@ -135,15 +116,3 @@ def test_what_is_behind_something_is_not_seen() -> None:
     normals = torch.tensor([0.0, 0.0, 1.0]).expand(1, 4, 3)
     assert visible_points(points, normals, surface, 0.01).tolist() == [[False, True, True, False]]
     assert np.isclose(surface.depth.mean(), -0.5)
-
-
-def test_the_sky_is_open_outside_and_shut_inside(small_head: HeadData, vertices: torch.Tensor) -> None:
-    """A head inside a head sees nothing of the sky; the outer one, being convex, all of it."""
-    triangles = torch.from_numpy(small_head.triangles)
-    both = torch.cat([vertices[:1], 0.5 * vertices[:1]], 1)
-    found = openness(both, torch.cat([triangles, triangles + 200]))[0, :, 0]
-    assert found[:200].min() > 0.95
-    assert found[200:].max() < 0.02
-    grey = torch.full((400, 3), 0.5)
-    shaded = shaded_cavities(grey, found[:, None])
-    assert shaded[200:].max() < 0.5 * shaded[:200].min()

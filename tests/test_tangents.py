@@ -73,7 +73,7 @@ def test_an_engine_reads_the_detail_normals_back(small_head: HeadData) -> None:
     detail = DetailModel(small_head, layout)
     vertices, texture_normals, tangents = tangents_of(small_head)
     displacement = 0.002 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
-    x, y, z = detail.tangent_normals(vertices, displacement)[0].flatten(1)[:, layout.texel]
+    x, y, z = detail.surface(vertices, displacement).tangent_normals()[0].flatten(1)[:, layout.texel]
     corners = torch.from_numpy(small_head.texture_triangles)[layout.triangle_ids.flatten()[layout.texel]]
 
     def interpolated(values: torch.Tensor) -> torch.Tensor:

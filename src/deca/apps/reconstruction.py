@@ -15,6 +15,7 @@ from torch import Tensor
 
 from deca.apps.options import OpeningPose
 from deca.geometry import vertex_normals
+from deca.head.detail import DetailedSurface
 from deca.head.model import Head
 from deca.io.gltf import at_rest, write_glb
 from deca.io.maps import encode_normals, encode_unit, write_displacement, write_map
@@ -51,6 +52,12 @@ class Reconstruction:
         """The head posed as in the photo."""
         with torch.no_grad():
             return self.deca.head_model(self.parameters)
+
+    @cached_property
+    def detail(self) -> DetailedSurface:
+        """The detailed surface of the head posed as in the photo."""
+        with torch.no_grad():
+            return self.deca.detail_model.surface(self.head.vertices, self.displacement)
 
     @cached_property
     def landmarks_photo(self) -> Float[np.ndarray, "68 2"]:
@@ -91,7 +98,8 @@ class Reconstruction:
         deca, data = self.deca, self.deca.data
         opening = self.parameters if pose == "photo" else at_rest(self.parameters)
         vertices = deca.head_model(opening).vertices
-        normal_map = encode_normals(deca.detail_model.tangent_normals(vertices, self.displacement)[0].numpy())
+        detail = self.detail if pose == "photo" else deca.detail_model.surface(vertices, self.displacement)
+        normal_map = encode_normals(detail.tangent_normals()[0].numpy())
         scale = write_displacement(folder / "displacement.png", self.displacement[0, 0].numpy())
         albedo = deca.layout.fill(deca.albedo_model(self.parameters.albedo))
         write_map(folder / "texture.png", self.texture)

@@ -15,51 +15,47 @@ from deca.geometry import axis_angle_to_matrix
 from deca.head.model import Head
 from deca.photo.crop import Crop, crop_image
 from deca.render.camera import project
-from deca.render.clay import clay_colours, shaded_cavities
-from deca.render.renderer import over, picture
-from deca.render.surface import Surface
-from deca.render.visibility import openness
+from deca.render.openness import openness
+from deca.render.pictures import View, clay, look, over, textured
 
 _PANEL = 480
-_SUPERSAMPLING = 2
 _CAPTION = 34
 _GAP = 6
 _ENLARGEMENT = 1.35
 """The panels show more than the face's crop: the whole head."""
-_PAPER = (0.94, 0.94, 0.93)
+_PAPER = (240, 240, 237)
 _INK = (40, 40, 40)
 _TURN = math.radians(38)
-_WHITE_OF_EYES = 0.55
 
-Picture = Float[Tensor, "1 3 height width"]
+Panel = UInt8[np.ndarray, "panel panel 3"]
 
 
 def draw_sheet(result: Reconstruction) -> UInt8[np.ndarray, "height width 3"]:
     """Two rows: photo, landmarks, coarse, detailed; rendered, overlay, turned both ways."""
     crop = wide_crop(result.crop)
-    photo = crop_image(result.photo, crop)
-    posed = result.head
-    front = _surface(result, posed, crop)
-    paper = torch.tensor(_PAPER)[None, :, None, None]
-    cavities = front.fragments.interpolate(openness(posed.vertices, result.deca.head_model.triangles))
-    detail_normals = front.sample(result.deca.detail_model(posed.vertices, result.displacement))
-    irises = _irises(result, front)
-    coarse, detailed = (
-        over(picture(front, shaded_cavities(clay_colours(normals), cavities) * irises, _SUPERSAMPLING), paper)
-        for normals in (front.normals, detail_normals)
-    )
-    rendered = _textured(result, front)
+    photo = _pixels(crop_image(result.photo, crop))
+    paper = np.full_like(photo, _PAPER)
+    open_sky = openness(result.head.vertices, result.deca.head_model.triangles)
+
+    def seen(head: Head) -> View:
+        # The wide crop has the same centre: its image frame is the crop's, shrunk.
+        vertices_image = project(head.vertices, result.parameters.camera) / _ENLARGEMENT
+        return look(result.deca.data, head.vertices, vertices_image, open_sky, _PANEL)
+
+    front = seen(result.head)
+    rendered = textured(front, result.texture)
+    coarse, detailed = clay(front, result.texture, result.detail.normals()[0].numpy())
+    left, right = (textured(seen(_turned(result.head, angle)), result.texture) for angle in (_TURN, -_TURN))
     panels = {
         "photo": photo,
         "landmarks": _with_landmarks(result, photo, crop),
-        "coarse shape": coarse,
-        "detailed shape": detailed,
+        "coarse shape": over(coarse, paper),
+        "detailed shape": over(detailed, paper),
         "rendered": over(rendered, paper),
         "overlay": over(rendered, photo),
+        "turned left": over(left, paper),
+        "turned right": over(right, paper),
     }
-    for name, angle in (("turned left", _TURN), ("turned right", -_TURN)):
-        turned = _turned(posed, angle)
-        panels[name] = over(_textured(result, _surface(result, turned, crop)), paper)
     return _arranged(panels, columns=4)
 
 
@@ -71,32 +67,6 @@ def wide_crop(crop: Crop) -> Crop:
     return enlarged.resized(_PANEL)
 
 
-def _surface(result: Reconstruction, head: Head, crop: Crop) -> Surface:
-    # The wide crop has the same centre: its image frame is the crop's, shrunk.
-    vertices_image = project(head.vertices, result.parameters.camera) / _ENLARGEMENT
-    size = crop.size * _SUPERSAMPLING
-    return result.deca.surface_model(head.vertices, vertices_image, size, size)
-
-
-def _irises(result: Reconstruction, surface: Surface) -> Float[Tensor, "pixel 1"]:
-    """How dark clay is drawn on the eyeballs: without irises open eyes look closed."""
-    names, weights = result.deca.data.joint_names, result.deca.head_model.skinning_weights
-    eyes = [names.index(name) for name in ("left_eye", "right_eye") if name in names]
-    eyeball = surface.fragments.interpolate(weights[None, :, eyes].sum(-1, keepdim=True))
-    lightness = surface.sample(_texture(result)).mean(1, keepdim=True)
-    return 1 - eyeball * (1 - lightness / _WHITE_OF_EYES).clamp(0, 1)
-
-
-def _texture(result: Reconstruction) -> Picture:
-    return torch.from_numpy(result.texture).permute(2, 0, 1)[None].float() / 255
-
-
-def _textured(result: Reconstruction, surface: Surface) -> Float[Tensor, "1 4 height width"]:
-    """The texture in gentle light from the front, so that a turned head has form."""
-    facing = torch.nn.functional.normalize(surface.normals, dim=-1)[:, 2:].clamp(0, 1)
-    return picture(surface, surface.sample(_texture(result)) * (0.72 + 0.28 * facing), _SUPERSAMPLING)
-
-
 def _turned(head: Head, angle: float) -> Head:
     """The posed head turned about its vertical axis, in place."""
     turn = axis_angle_to_matrix(torch.tensor([0.0, angle, 0.0]))
@@ -104,10 +74,10 @@ def _turned(head: Head, angle: float) -> Head:
     return Head((head.vertices - centre) @ turn.T + centre, head.joint_transforms)
 
 
-def _with_landmarks(result: Reconstruction, photo: Picture, crop: Crop) -> Picture:
+def _with_landmarks(result: Reconstruction, photo: Panel, crop: Crop) -> Panel:
     """Points found in the photo (white) and the reconstructed head's (blue)."""
     scale = 2  # drawn large and shrunk: smooth dots
-    canvas = cv2.resize(_pixels(photo), None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    canvas = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     for points, radius, colour in (
         (result.found.dense468[:, :2], 2, (255, 255, 255)),
         (result.landmarks_photo, 5, (40, 120, 255)),
@@ -115,23 +85,21 @@ def _with_landmarks(result: Reconstruction, photo: Picture, crop: Crop) -> Pictu
         moved = points @ crop.T_crop_photo[:2, :2].T + crop.T_crop_photo[:2, 2]
         for x, y in np.rint(moved * scale * 16).astype(int).tolist():
             cv2.circle(canvas, (x, y), radius * 16, colour, -1, cv2.LINE_AA, 4)
-    small = cv2.resize(canvas, (crop.size, crop.size), interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
+    return cv2.resize(canvas, (crop.size, crop.size), interpolation=cv2.INTER_AREA)
 
 
-def _pixels(image: Picture) -> UInt8[np.ndarray, "height width 3"]:
+def _pixels(image: Float[Tensor, "1 3 height width"]) -> UInt8[np.ndarray, "height width 3"]:
     return np.rint(image[0].permute(1, 2, 0).clamp(0, 1).numpy() * 255).astype(np.uint8)
 
 
-def _arranged(panels: dict[str, Picture], columns: int) -> UInt8[np.ndarray, "sheet_height sheet_width 3"]:
+def _arranged(panels: dict[str, Panel], columns: int) -> UInt8[np.ndarray, "sheet_height sheet_width 3"]:
     rows = math.ceil(len(panels) / columns)
     cell_height, cell_width = _PANEL + _CAPTION + _GAP, _PANEL + _GAP
-    paper = np.rint(np.array(_PAPER) * 255).astype(np.uint8)
-    sheet = np.tile(paper, (rows * cell_height + _GAP, columns * cell_width + _GAP, 1))
+    sheet = np.full((rows * cell_height + _GAP, columns * cell_width + _GAP, 3), _PAPER, np.uint8)
     for number, (name, panel) in enumerate(panels.items()):
         top = number // columns * cell_height + _GAP
         left = number % columns * cell_width + _GAP
-        sheet[top : top + _PANEL, left : left + _PANEL] = _pixels(panel)
+        sheet[top : top + _PANEL, left : left + _PANEL] = panel
         place = (left + 4, top + _PANEL + _CAPTION - 11)
         cv2.putText(sheet, name, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, _INK, 1, cv2.LINE_AA)
     return sheet

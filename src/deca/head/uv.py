@@ -24,6 +24,7 @@ class UVLayout(nn.Module):
     corners: Tensor
     barycentrics: Tensor
     nearest: Tensor
+    nearest_covered: Tensor
     region_triangles: Tensor
 
     def __init__(self, data: HeadData, size: int) -> None:
@@ -38,13 +39,17 @@ class UVLayout(nn.Module):
         missing = (covered.triangle_ids[0] < 0).numpy()
         nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
         rows, columns = np.asarray(nearest).astype(np.int64)
+        nearest = torch.from_numpy(rows * size + columns).flatten()
+        order = torch.zeros(size * size, dtype=torch.long)
+        order[covered.pixel] = torch.arange(len(covered.pixel))
         triangles = torch.from_numpy(data.triangles)
         for name, tensor in (
             ("triangle_ids", covered.triangle_ids[0]),
             ("texel", covered.pixel),
             ("corners", triangles[covered.triangle]),
             ("barycentrics", covered.barycentrics),
-            ("nearest", torch.from_numpy(rows * size + columns).flatten()),
+            ("nearest", nearest),
+            ("nearest_covered", order[nearest]),
         ):
             self.register_buffer(name, tensor, persistent=False)
         self.register_buffer("region_triangles", torch.from_numpy(data.region_triangles), persistent=False)
@@ -84,6 +89,13 @@ class UVLayout(nn.Module):
         flat = values.new_zeros(batch, channels, self.size * self.size)
         flat = flat.index_copy(2, self.texel, values.transpose(1, 2))
         return flat.view(batch, channels, self.size, self.size)
+
+    def filled(
+        self, values: Float[Tensor, "batch channel texel"]
+    ) -> Float[Tensor, "batch channel size size"]:
+        """Values of the covered texels laid out as maps; texels beside the islands take their nearest's."""
+        spread = values.gather(2, self.nearest_covered.expand(*values.shape[:2], -1))
+        return spread.unflatten(2, (self.size, self.size))
 
     def fill(
         self, values: Float[Tensor, "batch channel size size"]

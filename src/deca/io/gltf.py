@@ -16,6 +16,7 @@ from deca.head.data import HeadData
 from deca.head.model import HeadModel
 from deca.head.skinning import joint_transforms
 from deca.head.tangents import texture_tangents
+from deca.io.bending import normal_changes
 from deca.io.glb import VERTEX_DATA, GlbBuffer, write_container
 from deca.io.maps import jpeg_bytes, png_bytes
 from deca.parameters import Parameters
@@ -69,7 +70,7 @@ def write_glb(
     Each expression becomes a morph target under its own name, holding the whole movement of the action at
     one, the turning of its joint included; mouthClose holds what it adds to jawOpen at one. Metres, y up, the
     face along +z, as the head frame. The texture is sRGB, row 0 at v = 1; the normal map is in tangent space,
-    green along growing v (`DetailModel.tangent_normals`).
+    green along growing v (`DetailedSurface.tangent_normals`).
 
     An open jaw is said by the weight of jawOpen, which face capture drives, and not by its joint. Linear
     targets and skinning cannot express a jaw part of its way round, nor pose correctives: the millimetre that
@@ -158,14 +159,18 @@ class _Split:
 def _person(head_model: HeadModel, parameters: Parameters) -> _Person:
     rest = at_rest(parameters)
     vertices = head_model(rest).vertices[0]
-    count = rest.expression.shape[1]
-    each = rest.map(lambda tensor: tensor.expand(count, *tensor.shape[1:]))
-    expression = torch.eye(count, dtype=vertices.dtype, device=vertices.device)
     names = head_model.data.expression_names
     on_top = [(names.index(a), names.index(b)) for a, b in _ON_TOP_OF.items() if a in names and b in names]
+    # On a head at rest an action that turns no joint moves it by its basis and nothing else.
+    targets = head_model.expression_basis.clone()
+    turning = head_model.expression_joint_rotations.flatten(1).any(1)
+    turning[[action for action, _ in on_top]] = True
+    expression = torch.eye(len(targets), dtype=vertices.dtype, device=vertices.device)
     for action, base in on_top:
         expression[action, base] = 1
-    targets = head_model(each.replace(expression=expression)).vertices - vertices
+    expression = expression[turning]
+    each = rest.map(lambda tensor: tensor.expand(len(expression), *tensor.shape[1:]))
+    targets[turning] = head_model(each.replace(expression=expression)).vertices - vertices
     for action, base in on_top:
         targets[action] -= targets[base]
     return _Person(vertices, targets)
@@ -242,14 +247,17 @@ def _morph_targets(
     targets: Float[Tensor, "target vertex 3"],
     split: _Split,
 ) -> list[dict[str, int]]:
-    normals = vertex_normals(vertices[None], triangles)
-    bent = vertex_normals(vertices + targets, triangles) - normals
+    moves = _array(targets)
+    turns = normal_changes(_array(vertices), triangles.cpu().numpy(), moves)
+
+    def sparse(changes: Float[np.ndarray, "vertex 3"], threshold: float) -> int:
+        changed = np.einsum("vc,vc->v", changes, changes) > threshold**2
+        rows = np.flatnonzero(changed[split.vertices])
+        return buffer.sparse_array(changes[split.vertices[rows]], rows, len(split.vertices))
+
     return [
-        {
-            "POSITION": buffer.sparse_array(_array(moved[split.vertices]), _POSITION_THRESHOLD),
-            "NORMAL": buffer.sparse_array(_array(turned[split.vertices]), _NORMAL_THRESHOLD),
-        }
-        for moved, turned in zip(targets, bent, strict=True)
+        {"POSITION": sparse(moved, _POSITION_THRESHOLD), "NORMAL": sparse(turned, _NORMAL_THRESHOLD)}
+        for moved, turned in zip(moves, turns, strict=True)
     ]
 
 

@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from deca.io.files import whole_file
-
-_DECIMALS = 6  # of a metre
+from deca.io.number_text import face_lines, number_lines
 
 
 class ObjError(ValueError):
@@ -45,20 +44,20 @@ def write_obj(
     material = path.with_suffix(".mtl")
     if "\n" in texture or "/" in texture:
         raise ValueError(f"{path}: texture {texture!r} must be the name of a file beside the mesh")
-    lines = [
+    chunks = [
         f"mtllib {material.name}\n".encode(),
-        _number_lines(b"v", vertices),
-        _number_lines(b"vt", texture_vertices),
+        number_lines(b"v", vertices),
+        number_lines(b"vt", texture_vertices),
     ]
-    corners = [triangles, texture_triangles]
     if normals is not None:
-        lines.append(_number_lines(b"vn", normals))
-        corners.append(triangles)
-    lines += [b"usemtl head\n", _face_lines(np.stack(corners, -1) + 1)]
+        chunks.append(number_lines(b"vn", normals))
+    corners = (triangles, texture_triangles) if normals is None else (triangles, texture_triangles, triangles)
+    chunks += [b"usemtl head\n", face_lines(corners)]
     with whole_file(material) as temporary:
         temporary.write_text(f"newmtl head\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture}\n")
-    with whole_file(path) as temporary:
-        temporary.write_bytes(b"".join(lines))
+    with whole_file(path) as temporary, open(temporary, "wb") as stream:
+        for chunk in chunks:
+            stream.write(chunk)
 
 
 def read_obj(path: str | Path) -> ObjMesh:
@@ -120,56 +119,3 @@ def _index(text: str, count: int, kind: str) -> int:
     if given == 0 or not 0 <= index < count:
         raise ObjError(f"{kind} {text} does not exist; {count} are defined so far")
     return index
-
-
-def _number_lines(keyword: bytes, values: Float[np.ndarray, "line column"]) -> bytes:
-    """One line for each row: the keyword and its numbers, with a fixed count of decimals."""
-    if not np.isfinite(values).all():
-        raise ValueError(f"the {keyword.decode()} lines of an OBJ would hold a number that is not finite")
-    scaled = np.rint(values.astype(np.float64) * 10**_DECIMALS).astype(np.int64)
-    digits = max(_DECIMALS + 1, len(str(int(np.abs(scaled).max(initial=0)))))
-    # A line is the keyword, then for each number a space, a sign, its digits and a point; then less is kept.
-    width = digits + 3
-    text = np.full((len(values), len(keyword) + values.shape[1] * width + 1), ord(" "), np.uint8)
-    keep = np.ones(text.shape, bool)
-    text[:, : len(keyword)] = np.frombuffer(keyword, np.uint8)
-    text[:, -1] = ord("\n")
-    for column in range(values.shape[1]):
-        start = len(keyword) + column * width
-        text[:, start + 1] = ord("-")
-        keep[:, start + 1] = scaled[:, column] < 0
-        point = start + width - _DECIMALS - 1
-        text[:, point] = ord(".")
-        places = [*range(start + width - 1, point, -1), *range(point - 1, start + 1, -1)]
-        _put_digits(text, keep, np.abs(scaled[:, column]), places, least=_DECIMALS + 1)
-    return text[keep].tobytes()
-
-
-def _face_lines(corners: Int[np.ndarray, "triangle 3 kind"]) -> bytes:
-    """One line for each triangle with one-based v/vt or, with three kinds, v/vt/vn for each corner."""
-    count, _, kinds = corners.shape
-    digits = len(str(int(corners.max(initial=1))))
-    width = digits + 1
-    text = np.full((count, 1 + 3 * kinds * width + 1), ord(" "), np.uint8)
-    keep = np.ones(text.shape, bool)
-    text[:, 0] = ord("f")
-    text[:, -1] = ord("\n")
-    for column, values in enumerate(corners.reshape(count, -1).T):
-        start = 1 + column * width
-        kind = column % kinds
-        # OBJ's order is v/vt/vn; the separator before the first is the space between corners.
-        text[:, start] = ord("/") if kind else ord(" ")
-        _put_digits(text, keep, values, list(range(start + width - 1, start, -1)), least=1)
-    return text[keep].tobytes()
-
-
-def _put_digits(
-    text: np.ndarray, keep: np.ndarray, values: Int[np.ndarray, " line"], places: list[int], least: int
-) -> None:
-    """Write the digits of `values` into the columns `places`, lowest first; at least `least` are kept."""
-    rest = values
-    for position, place in enumerate(places):
-        if position >= least:
-            keep[:, place] = rest > 0
-        rest, digit = np.divmod(rest, 10)
-        text[:, place] = digit + ord("0")

@@ -1,4 +1,4 @@
-"""Images of heads: colours at the covered pixels, laid out as images or as smooth pictures."""
+"""Images of heads: colours at the covered pixels, laid out as images."""
 
 from __future__ import annotations
 
@@ -70,21 +70,3 @@ def rendering(
     image, depth, normal_image, uv = covered.image(layers).split([3, 1, 3, 2], 1)
     alpha = (covered.triangle_ids >= 0)[:, None].to(image.dtype)
     return Rendering(image, alpha, depth, normal_image, uv, covered.triangle_ids)
-
-
-def picture(
-    surface: Surface, colours: Float[Tensor, "pixel 3"], factor: int
-) -> Float[Tensor, "batch 4 height width"]:
-    """RGBA, smooth at the edges: colours averaged over factor x factor pixels, premultiplied by alpha.
-
-    The surface is to be rasterised at `factor` times the picture's height and width.
-    """
-    rgba = torch.cat([colours, torch.ones_like(colours[:, :1])], -1)
-    return torch.nn.functional.avg_pool2d(surface.fragments.image(rgba), factor)
-
-
-def over(
-    picture: Float[Tensor, "batch 4 height width"], background: Float[Tensor, "#batch 3 #height #width"]
-) -> Float[Tensor, "batch 3 height width"]:
-    """A picture laid over a background."""
-    return picture[:, :3] + (1 - picture[:, 3:]) * background
