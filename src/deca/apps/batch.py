@@ -188,7 +188,7 @@ def _one_photo(
     """Reconstruct and save one photo; its entry in the report."""
     started = time.perf_counter()
     try:
-        results = reconstructor.photo(photo, options.face, show)
+        results = reconstructor.photo(photo, options.face)
     except (PhotoError, NoFaceError, FileNotFoundError) as error:
         return {"status": "failed", "error": str(error)}
     folders = face_folders(name, len(results), reserved)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from deca.apps.options import FaceChoice, TextureSize
+from deca.apps.options import FaceChoice, ReconstructOptions, TextureSize
 from deca.apps.reconstruction import Reconstruction
 from deca.fitting.appearance import fit_appearance, shading_map
 from deca.fitting.displacement import fit_displacement
@@ -31,13 +33,32 @@ from deca.photo.crop import Crop, landmark_crop
 from deca.photo.faces import FoundFace, find_faces, largest_face
 from deca.photo.sampling import Photo, transform_points
 
-Progress = Callable[[str], None]
-
 _APPEARANCE_SIZE = 256
 
 
 class NoFaceError(ValueError):
     """A photo shows no face that was found."""
+
+
+@dataclass(frozen=True)
+class FaceTask:
+    """One found face of a photo, to be reconstructed; `seconds` are those that led to it, by step."""
+
+    photo: Photo
+    found: FoundFace
+    seconds: dict[str, float]
+
+
+class FaceReconstructor(Protocol):
+    """What turns photos into heads: it is made once and serves any number of photos."""
+
+    def find(self, photo: Photo) -> list[FoundFace]:
+        """Every face of a photo, from the viewer's left to right; an empty list when there is none."""
+        ...
+
+    def faces(self, tasks: Sequence[FaceTask]) -> list[Reconstruction]:
+        """Reconstruct found faces, of one photo or of several, in their order."""
+        ...
 
 
 def reconstruct(
@@ -56,8 +77,28 @@ def reconstruct(
     return Reconstructor(head, texture_size).photo(photo, face)
 
 
+def open_reconstructor(options: ReconstructOptions) -> FaceReconstructor:
+    """What the options of the command ask for; raises HeadError or FileNotFoundError for a bad head file."""
+    return Reconstructor(options.head, options.texture_size)
+
+
+def chosen_faces(found: list[FoundFace], choice: FaceChoice, name: str) -> list[FoundFace]:
+    """All the faces found in a photo or the largest; raises NoFaceError, which names the photo, for none."""
+    if not found:
+        raise NoFaceError(f"{name}: no face found; use a photo in which a face is at least 40 pixels wide")
+    return [largest_face(found)] if choice == "largest" else found
+
+
+@contextmanager
+def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    """Enter in `seconds` how long the block took."""
+    started = time.perf_counter()
+    yield
+    seconds[step] = time.perf_counter() - started
+
+
 class Reconstructor:
-    """Holds what is made once, the head and the networks, for any number of photos."""
+    """Fits the head to photos. Holds what is made once, the head and its maps, for any number of photos."""
 
     def __init__(self, head: str | Path | None = None, texture_size: TextureSize = 1024) -> None:
         data = default_head() if head is None else read_head(head)
@@ -68,24 +109,23 @@ class Reconstructor:
         self.texture_albedo_model = AlbedoModel(data, texture_size)
         self.relief_region = relief_region(data, self.deca.layout)
 
-    def photo(
-        self, photo: str | Path | Photo, face: FaceChoice = "all", progress: Progress = lambda step: None
-    ) -> list[Reconstruction]:
-        """Reconstruct one photo; `progress` is told of each step before it starts."""
-        progress("reading")
-        started = time.perf_counter()
+    def photo(self, photo: str | Path | Photo, face: FaceChoice = "all") -> list[Reconstruction]:
+        """Reconstruct the faces of one photo, or the largest alone; raises as `reconstruct` does."""
         name = "the photo" if isinstance(photo, np.ndarray) else str(photo)
-        pixels = photo if isinstance(photo, np.ndarray) else read_photo(photo)
-        reading = time.perf_counter()
-        progress("finding faces")
-        faces = find_faces(pixels, face_detector(), face_landmarker())
-        if not faces:
-            raise NoFaceError(
-                f"{name}: no face found; use a photo in which a face is at least 40 pixels wide"
-            )
-        seconds = {"reading": reading - started, "finding": time.perf_counter() - reading}
-        chosen = [largest_face(faces)] if face == "largest" else faces
-        return [self.face(pixels, found, seconds, progress) for found in chosen]
+        seconds: dict[str, float] = {}
+        with timed(seconds, "reading"):
+            pixels = photo if isinstance(photo, np.ndarray) else read_photo(photo)
+        with timed(seconds, "finding"):
+            found = self.find(pixels)
+        return self.faces([FaceTask(pixels, one, seconds) for one in chosen_faces(found, face, name)])
+
+    def find(self, photo: Photo) -> list[FoundFace]:
+        """Every face of a photo, from the viewer's left to right."""
+        return find_faces(photo, face_detector(), face_landmarker())
+
+    def faces(self, tasks: Sequence[FaceTask]) -> list[Reconstruction]:
+        """Reconstruct found faces, one after another."""
+        return [self.face(task) for task in tasks]
 
     def geometry(self, found: FoundFace) -> tuple[Crop, LandmarkFit]:
         """The crop of one found face and its geometry alone: camera, pose, jaw, shape, expression."""
@@ -99,33 +139,19 @@ class Reconstructor:
         return (found.dense468 if dense else found.ibug68)[:, :2]
 
     @torch.no_grad()
-    def face(
-        self,
-        photo: Photo,
-        found: FoundFace,
-        seconds: dict[str, float],
-        progress: Progress = lambda step: None,
-    ) -> Reconstruction:
-        """Reconstruct one found face; `seconds` are those that led to it."""
+    def face(self, task: FaceTask) -> Reconstruction:
+        """Reconstruct one found face."""
         deca, data = self.deca, self.deca.data
-        seconds = dict(seconds)
-
-        @contextmanager
-        def step(name: str) -> Iterator[None]:
-            progress(name)
-            started = time.perf_counter()
-            yield
-            seconds[name] = time.perf_counter() - started
-
+        photo, found, seconds = task.photo, task.found, dict(task.seconds)
         landmarks_photo = torch.from_numpy(self._landmarks(found))
-        with step("geometry"):
+        with timed(seconds, "geometry"):
             crop, fitted = self.geometry(found)
             parameters = fitted.parameters
-        with step("eyes"):
+        with timed(seconds, "eyes"):
             vertices = deca.head_model(parameters).vertices
             eyes = fit_eyes(photo, landmarks_photo, vertices, parameters, deca.head_model, crop)
             parameters = eyes.parameters
-        with step("appearance"):
+        with timed(seconds, "appearance"):
             vertices = deca.head_model(parameters).vertices
             vertices_photo = register(
                 vertices_in_photo(vertices, parameters.camera, crop), deca.head_model, landmarks_photo
@@ -133,12 +159,12 @@ class Reconstructor:
             small = observe(photo, vertices, vertices_photo, deca.head_model, self.small_layout)
             appearance = fit_appearance(small, parameters, data, self.small_layout, self.small_albedo_model)
             parameters = appearance.parameters
-        with step("detail"):
+        with timed(seconds, "detail"):
             observation = observe(photo, vertices, vertices_photo, deca.head_model, deca.layout)
             light = shading_map(observation.normals, parameters.lighting)
             predicted = deca.albedo_model(parameters.albedo) * light
             displacement = fit_displacement(observation, predicted, parameters.lighting, self.relief_region)
-        with step("texture"):
+        with timed(seconds, "texture"):
             seen = observe(photo, vertices, vertices_photo, deca.head_model, self.texture_layout)
             texture = complete_texture(
                 seen, appearance, eyes.iris_colour, data, self.texture_layout, self.texture_albedo_model
