@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -49,6 +49,7 @@ class FaceTask:
     seconds: dict[str, float]
 
 
+@runtime_checkable
 class FaceReconstructor(Protocol):
     """What turns photos into heads: it is made once and serves any number of photos."""
 
