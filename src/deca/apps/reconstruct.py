@@ -15,16 +15,14 @@ from jaxtyping import Float
 
 from deca.apps.options import FaceChoice, ReconstructOptions, TextureSize
 from deca.apps.reconstruction import Reconstruction
-from deca.fitting.appearance import fit_appearance, shading_map
+from deca.fitting.appearance import shading_map
 from deca.fitting.displacement import fit_displacement
 from deca.fitting.eyes import fit_eyes
 from deca.fitting.landmarks import LandmarkFit, fit_landmarks
 from deca.fitting.observation import observe, vertices_in_photo
+from deca.fitting.photo_texture import PhotoTexture
 from deca.fitting.registration import register
 from deca.fitting.relief_region import relief_region
-from deca.fitting.texture import complete_texture
-from deca.head.albedo import AlbedoModel
-from deca.head.uv import UVLayout
 from deca.io.heads import default_head, read_head
 from deca.io.images import read_photo
 from deca.io.networks import face_detector, face_landmarker
@@ -32,8 +30,6 @@ from deca.model.deca import Deca
 from deca.photo.crop import Crop, landmark_crop
 from deca.photo.faces import FoundFace, find_faces, largest_face
 from deca.photo.sampling import Photo, transform_points
-
-_APPEARANCE_SIZE = 256
 
 
 class NoFaceError(ValueError):
@@ -104,10 +100,7 @@ class Reconstructor:
     def __init__(self, head: str | Path | None = None, texture_size: TextureSize = 1024) -> None:
         data = default_head() if head is None else read_head(head)
         self.deca = Deca(data)
-        self.small_layout = UVLayout(data, _APPEARANCE_SIZE)
-        self.small_albedo_model = AlbedoModel(data, _APPEARANCE_SIZE)
-        self.texture_layout = UVLayout(data, texture_size)
-        self.texture_albedo_model = AlbedoModel(data, texture_size)
+        self.photo_texture = PhotoTexture(data, self.deca.head_model, texture_size)
         self.relief_region = relief_region(data, self.deca.layout)
 
     def photo(self, photo: str | Path | Photo, face: FaceChoice = "all") -> list[Reconstruction]:
@@ -142,7 +135,7 @@ class Reconstructor:
     @torch.no_grad()
     def face(self, task: FaceTask) -> Reconstruction:
         """Reconstruct one found face."""
-        deca, data = self.deca, self.deca.data
+        deca = self.deca
         photo, found, seconds = task.photo, task.found, dict(task.seconds)
         landmarks_photo = torch.from_numpy(self._landmarks(found))
         with timed(seconds, "geometry"):
@@ -157,8 +150,7 @@ class Reconstructor:
             vertices_photo = register(
                 vertices_in_photo(vertices, parameters.camera, crop), deca.head_model, landmarks_photo
             )
-            small = observe(photo, vertices, vertices_photo, deca.head_model, self.small_layout)
-            appearance = fit_appearance(small, parameters, data, self.small_layout, self.small_albedo_model)
+            appearance = self.photo_texture.appearance(photo, vertices, vertices_photo, parameters)
             parameters = appearance.parameters
         with timed(seconds, "detail"):
             observation = observe(photo, vertices, vertices_photo, deca.head_model, deca.layout)
@@ -166,9 +158,8 @@ class Reconstructor:
             predicted = deca.albedo_model(parameters.albedo) * light
             displacement = fit_displacement(observation, predicted, parameters.lighting, self.relief_region)
         with timed(seconds, "texture"):
-            seen = observe(photo, vertices, vertices_photo, deca.head_model, self.texture_layout)
-            texture = complete_texture(
-                seen, appearance, eyes.iris_colour, data, self.texture_layout, self.texture_albedo_model
+            texture = self.photo_texture.texture(
+                photo, vertices, vertices_photo, appearance, eyes.iris_colour
             )
         pixels_per_unit = crop.T_photo_crop[0, 0] * crop.size / 2
         return Reconstruction(
