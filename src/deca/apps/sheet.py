@@ -95,7 +95,9 @@ def _pixels(image: Float[Tensor, "1 3 height width"]) -> UInt8[np.ndarray, "heig
 def _arranged(panels: dict[str, Panel], columns: int) -> UInt8[np.ndarray, "sheet_height sheet_width 3"]:
     rows = math.ceil(len(panels) / columns)
     cell_height, cell_width = _PANEL + _CAPTION + _GAP, _PANEL + _GAP
-    sheet = np.full((rows * cell_height + _GAP, columns * cell_width + _GAP, 3), _PAPER, np.uint8)
+    # A row of paper is copied down: several times as fast as a pixel across.
+    line = np.tile(np.array(_PAPER, np.uint8), (1, columns * cell_width + _GAP, 1))
+    sheet = np.repeat(line, rows * cell_height + _GAP, 0)
     for number, (name, panel) in enumerate(panels.items()):
         top = number // columns * cell_height + _GAP
         left = number % columns * cell_width + _GAP

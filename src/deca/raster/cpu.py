@@ -96,12 +96,12 @@ def _draw(points, triangles, keys):
         down_step2 = -down_step0 - down_step1
         for row in range(top, bottom + 1):
             edge0, edge1, edge2, depth = row0, row1, row2, depth_row
-            for column in range(left, right + 1):
+            # No branch, and columns that cannot count from the end: so the compiler draws eight at once.
+            for column in range(np.uint64(left), np.uint64(right + 1)):
+                key = (min(max(depth, nearest), furthest) << ID_BITS) | triangle
                 # One sign bit tells whether any of the three is negative.
-                if (edge0 | edge1 | edge2) >= 0:
-                    key = (min(max(depth, nearest), furthest) << ID_BITS) | triangle
-                    if key < keys[row, column]:
-                        keys[row, column] = key
+                key = key if (edge0 | edge1 | edge2) >= 0 else EMPTY
+                keys[np.uint64(row), column] = min(keys[np.uint64(row), column], key)
                 edge0 += right0
                 edge1 += right1
                 edge2 += right2
