@@ -47,7 +47,8 @@ def main() -> None:
     vertices_photo = register(vertices_photo, model, torch.from_numpy(points))
     table = Table("map", "milliseconds", "deepest 1 %, mm", "rms, mm", title=f"relief of {path.name}")
     for size in (256, 512, 1024):
-        layout, albedo_model = UVLayout(data, size), AlbedoModel(data, size)
+        layout = UVLayout(data, size)
+        albedo_model = AlbedoModel.averaged(data.albedo_mean, data.albedo_basis, size)
         region = relief_region(data, layout)
         observation = observe(photo, vertices, vertices_photo, model, layout)
         fitted = fit_appearance(observation, parameters, data, layout, albedo_model).parameters

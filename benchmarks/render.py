@@ -39,7 +39,8 @@ def main() -> None:
     started = time.perf_counter()
     model, surfaces, landmarks = HeadModel(data), SurfaceModel(data), HeadLandmarks(data)
     layout = UVLayout(data, 256)
-    albedo_model, detail, dense = AlbedoModel(data, 256), DetailModel(data, layout), DenseModel(data, layout)
+    albedo_model = AlbedoModel.averaged(data.albedo_mean, data.albedo_basis, 256)
+    detail, dense = DetailModel(data, layout), DenseModel(data, layout)
     building = 1000 * (time.perf_counter() - started)
 
     parameters = model.neutral()

@@ -65,7 +65,7 @@ def layout(size: int) -> UVLayout:
 @cache
 def albedo_model(size: int) -> AlbedoModel:
     """Its albedo."""
-    return AlbedoModel(data(), size)
+    return AlbedoModel.averaged(data().albedo_mean, data().albedo_basis, size)
 
 
 def side_light(strength: float = 0.35) -> Float[Tensor, "1 9 3"]:

@@ -63,7 +63,7 @@ def test_a_layout_that_covers_nothing_is_an_error(small_head: HeadData) -> None:
 
 
 def test_albedo_is_the_mean_plus_the_components(small_head: HeadData) -> None:
-    model = AlbedoModel(small_head, 32)
+    model = AlbedoModel.averaged(small_head.albedo_mean, small_head.albedo_basis, 32)
     coefficients = torch.tensor([[0.0] * 6, [0.0, 2.0, 0.0, 0.0, 0.0, -1.0]])
     maps = model(coefficients)
     mean = torch.from_numpy(small_head.albedo_mean).permute(2, 0, 1)

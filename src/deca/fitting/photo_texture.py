@@ -29,9 +29,9 @@ class PhotoTexture:
         self.data = data
         self.head_model = head_model
         self.small_layout = UVLayout(data, _APPEARANCE_SIZE)
-        self.small_albedo_model = AlbedoModel(data, _APPEARANCE_SIZE)
+        self.small_albedo_model = AlbedoModel.averaged(data.albedo_mean, data.albedo_basis, _APPEARANCE_SIZE)
         self.layout = UVLayout(data, size)
-        self.albedo_model = AlbedoModel(data, size)
+        self.albedo_model = AlbedoModel.averaged(data.albedo_mean, data.albedo_basis, size)
 
     def appearance(
         self,

@@ -24,7 +24,7 @@ class Deca(nn.Module):
         self.head_model = HeadModel(data)
         self.landmarks = HeadLandmarks(data)
         self.layout = UVLayout(data, map_size)
-        self.albedo_model = AlbedoModel(data, map_size)
+        self.albedo_model = AlbedoModel.averaged(data.albedo_mean, data.albedo_basis, map_size)
         self.detail_model = DetailModel(data, self.layout)
         self.dense_model = DenseModel(data, self.layout)
         self.surface_model = SurfaceModel(data)
