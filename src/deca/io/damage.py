@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deca.conversion.asset import AssetError
+from deca.conversion.asset import KINDS, AssetError
 
 # What Python and its libraries raise where a file holds something else than it should.
 _DAMAGE = (
@@ -18,6 +18,7 @@ _DAMAGE = (
     EOFError,
     LookupError,
     MemoryError,
+    OSError,
     RuntimeError,
     SyntaxError,
     TypeError,
@@ -43,9 +44,15 @@ def naming_file(path: str | Path) -> Iterator[None]:
         raise AssetError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file") from None
-    except OSError as error:
-        found = error.strerror or " ".join(str(error).split())
-        raise AssetError(f"{path}: cannot be read ({found}); check the file and its permissions") from None
+    except PermissionError:
+        raise AssetError(f"{path}: may not be read; change its permissions, or copy it") from None
     except _DAMAGE as error:
         found = " ".join(str(error).split())[:200] or type(error).__name__
         raise AssetError(f"{path}: damaged or cut short ({found}); get the file again") from None
+
+
+def unknown_file(path: str | Path, names: Collection[str] = ()) -> AssetError:
+    """The error for a file of no known kind: the names in it, as far as it has any, and what is known."""
+    shown = ", ".join(name if len(name) <= 40 else f"{name[:37]}..." for name in sorted(names)[:6])
+    found = f" (it holds {ascii(shown)[1:-1]}{', ...' if len(names) > 6 else ''})" if names else ""
+    return AssetError(f"{path}: no published file that is known here{found}; known are {', '.join(KINDS)}")

@@ -12,7 +12,6 @@ class LimitedReader(io.BufferedReader):
     """A file whose reads are cut to what is left of it.
 
     A plain file's read sets aside at once what it is asked for, and a pickle may ask for 2**63 bytes.
-    (io.BytesIO cuts its reads already.)
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -24,3 +23,7 @@ class LimitedReader(io.BufferedReader):
         if size is not None and size > _SMALL:
             size = max(0, min(size, self.size - self.tell()))
         return super().read(size)
+
+
+Stream = LimitedReader | io.BytesIO
+"""What is read of files that nobody has vouched for; io.BytesIO cuts its reads by itself."""

@@ -50,6 +50,7 @@ def array_constructors(allowance: Allowance) -> dict[str, Constructor]:
             functions[f"scipy.sparse{module}.{kind}_array"] = partial(_Sparse, allowance, kind)
     for builtins in ("__builtin__", "builtins"):
         functions[f"{builtins}.object"] = _bare
+        functions[f"{builtins}.bytes"] = _no_bytes
         functions[f"{builtins}.set"] = functions[f"{builtins}.frozenset"] = lambda *_: DROPPED
     for module in ("copy_reg", "copyreg"):
         functions[f"{module}._reconstructor"] = _new_instance
@@ -176,6 +177,13 @@ def _bytes_of_text(allowance: Allowance, text: object, encoding: object = "utf-8
         raise RefusedError(f"encodes a {type(text).__name__} as {one_line(encoding)}; only text as latin1 is")
     allowance.spend(len(text))
     return text.encode("latin-1")
+
+
+def _no_bytes(*arguments: object) -> bytes:
+    """How protocol 2 writes b""; bytes(1000000) would be another matter."""
+    if arguments:
+        raise RefusedError(f"makes bytes of a {type(arguments[0]).__name__}; refused, nothing was run")
+    return b""
 
 
 def _ordered_dict(allowance: Allowance, pairs: object = ()) -> dict[str, object]:

@@ -11,11 +11,11 @@ import codecs
 import pickletools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from deca.io.damage import RefusedError
+from deca.io.limited_reader import Stream
 
-MAX_INSTRUCTIONS = 1_000_000  # the published networks take 20,000
+MAX_INSTRUCTIONS = 500_000  # the published networks take 20,000
 _LARGEST_INTEGER_KEY = 2**20
 _REFUSED = "refused, nothing was run"
 _OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
@@ -47,13 +47,13 @@ class Constructor:
 
 
 def run_pickle(
-    stream: BinaryIO,
+    stream: Stream,
     constructors: Mapping[str, Constructor],
     persistent: Callable[[object], object] | None = None,
 ) -> object:
     """The value of the pickle at the stream's position, of dicts, lists, tuples and what constructors make.
 
-    The stream is a LimitedReader or a BytesIO; it is left where the pickle ends. `constructors` are by
+    The stream is left where the pickle ends. `constructors` are by
     "module.name"; `persistent` makes the values of persistent ids, which are refused without it. Raises
     RefusedError, or one of Python's own errors where the pickle is damaged.
     """
@@ -83,7 +83,7 @@ def one_line(value: object) -> str:
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
-def _python2_string(stream: BinaryIO) -> str:
+def _python2_string(stream: Stream) -> str:
     """A quoted text of protocol 0, in which Python 2 wrote bytes; pickletools itself takes ASCII alone."""
     line = pickletools.read_stringnl(stream, decode=False)
     return codecs.escape_decode(line)[0].decode("latin-1")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from deca.io.damage import naming_file
-from deca.io.limited_reader import LimitedReader
+from deca.io.limited_reader import LimitedReader, Stream
 from deca.io.pickle_arrays import Allowance
 from deca.io.pickle_machine import run_pickle
 from deca.io.torch_tensors import Tensor, pickle_constructors
@@ -26,8 +25,8 @@ def read_pickle(path: str | Path) -> dict[str, np.ndarray]:
         return named_arrays(unpickled(stream, stream.size), Allowance(stream.size))
 
 
-def unpickled(stream: BinaryIO, size: int) -> object:
-    """What the pickle at the stream's position holds, in a file of `size` bytes; raises as run_pickle does."""
+def unpickled(stream: Stream, size: int) -> object:
+    """What the pickle at the position of a stream of `size` bytes holds; raises as run_pickle does."""
     return run_pickle(stream, pickle_constructors(Allowance(size)))
 
 

@@ -7,15 +7,16 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import BinaryIO
 
 import numpy as np
 
 from deca.io.damage import RefusedError
+from deca.io.limited_reader import Stream
 from deca.io.pickle_arrays import Allowance, array_constructors
 from deca.io.pickle_machine import Constructor, one_line, run_pickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_START = b"\x80\x02\x8a\n" + _MAGIC.to_bytes(10, "little") + b"."  # the magic number, pickled
 _STORAGES = {
     "FloatStorage": np.float32,
     "DoubleStorage": np.float64,
@@ -114,7 +115,7 @@ def storage_of(persistent_id: object, known: dict[str, Storage]) -> Storage:
     raise RefusedError("refers to something outside the file that is no plain storage of numbers")
 
 
-def read_legacy(stream: BinaryIO, size: int, constructors: Mapping[str, Constructor]) -> object:
+def read_legacy(stream: Stream, size: int, constructors: Mapping[str, Constructor]) -> object:
     """The content of a file as PyTorch wrote it up to 1.5: five pickles, then for each storage its count and
     its numbers.
 
@@ -144,7 +145,7 @@ def read_legacy(stream: BinaryIO, size: int, constructors: Mapping[str, Construc
     return content
 
 
-def _read_at(stream: BinaryIO, start: int, storage: Storage) -> np.ndarray:
+def _read_at(stream: Stream, start: int, storage: Storage) -> np.ndarray:
     stream.seek(start)
     return np.frombuffer(bytearray(stream.read(storage.count * storage.dtype.itemsize)), storage.dtype)
 
