@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deca.conversion.asset import KINDS, AssetError
+from deca.conversion.asset import KINDS, AssetError, UnknownAssetError
 
 # What Python and its libraries raise where a file holds something else than it should.
 _DAMAGE = (
@@ -51,8 +51,10 @@ def naming_file(path: str | Path) -> Iterator[None]:
         raise AssetError(f"{path}: damaged or cut short ({found}); get the file again") from None
 
 
-def unknown_file(path: str | Path, names: Collection[str] = ()) -> AssetError:
+def unknown_file(path: str | Path, names: Collection[str] = ()) -> UnknownAssetError:
     """The error for a file of no known kind: the names in it, as far as it has any, and what is known."""
-    shown = ", ".join(name if len(name) <= 40 else f"{name[:37]}..." for name in sorted(names)[:6])
+    shown = ", ".join(name if len(name) <= 80 else f"{name[:77]}..." for name in sorted(names)[:6])
     found = f" (it holds {ascii(shown)[1:-1]}{', ...' if len(names) > 6 else ''})" if names else ""
-    return AssetError(f"{path}: no published file that is known here{found}; known are {', '.join(KINDS)}")
+    return UnknownAssetError(
+        f"{path}: no published file that is known here{found}; known are {', '.join(KINDS)}"
+    )
