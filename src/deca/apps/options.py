@@ -25,8 +25,8 @@ class ReconstructOptions:
     """Every face, left to right, or the largest alone."""
     pose: OpeningPose = "photo"
     """How head.glb and the OBJ meshes stand: posed as in the photo, or neutral."""
-    head: Path | None = None
-    """A head file in place of the default head."""
+    head: str | None = None
+    """A stored head (see `deca assets list`) or a head file (.npz) in place of the default head."""
     texture_size: TextureSize = 1024
     """Pixels along a side of texture.png."""
     overwrite: Annotated[bool, FlagCreatePairsOff] = False

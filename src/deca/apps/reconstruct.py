@@ -23,7 +23,7 @@ from deca.fitting.observation import observe, vertices_in_photo
 from deca.fitting.photo_texture import PhotoTexture
 from deca.fitting.registration import register
 from deca.fitting.relief_region import relief_region
-from deca.io.heads import default_head, read_head
+from deca.io.heads import find_head
 from deca.io.images import read_photo
 from deca.io.networks import face_detector, face_landmarker
 from deca.model.deca import Deca
@@ -67,15 +67,15 @@ def reconstruct(
 ) -> list[Reconstruction]:
     """Reconstruct the faces of a photo, from the viewer's left to right, or the largest alone.
 
-    `photo` is a file or an array (height, width, 3) of sRGB bytes; `head` a head file in place of the
-    default head. Raises FileNotFoundError, PhotoError or HeadError for bad files, and NoFaceError where no
-    face is found.
+    `photo` is a file or an array (height, width, 3) of sRGB bytes; `head` the name of a stored head or
+    a head file in place of the default head. Raises FileNotFoundError, PhotoError or HeadError for bad files,
+    and NoFaceError where no face is found.
     """
     return Reconstructor(head, texture_size).photo(photo, face)
 
 
 def open_reconstructor(options: ReconstructOptions) -> FaceReconstructor:
-    """What the options of the command ask for; raises HeadError or FileNotFoundError for a bad head file."""
+    """What the options of the command ask for; raises HeadError or FileNotFoundError for a bad head."""
     return Reconstructor(options.head, options.texture_size)
 
 
@@ -98,7 +98,7 @@ class Reconstructor:
     """Fits the head to photos. Holds what is made once, the head and its maps, for any number of photos."""
 
     def __init__(self, head: str | Path | None = None, texture_size: TextureSize = 1024) -> None:
-        data = default_head() if head is None else read_head(head)
+        data = find_head(head)
         self.deca = Deca(data)
         self.photo_texture = PhotoTexture(data, self.deca.head_model, texture_size)
         self.relief_region = relief_region(data, self.deca.layout)

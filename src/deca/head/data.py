@@ -96,17 +96,22 @@ def head_data_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> HeadD
         elif field.type == "tuple[str, ...]":
             values[field.name] = tuple(str(entry) for entry in array)
         elif field.type.startswith("Bool"):
-            values[field.name] = array.astype(bool)
+            values[field.name] = _writable(array, np.bool_)
         elif field.type.startswith("Int"):
             if not np.issubdtype(array.dtype, np.integer):
                 raise HeadError(f"{where}: {field.name} holds {array.dtype}, not integers")
-            values[field.name] = array.astype(np.int64)
+            values[field.name] = _writable(array, np.int64)
         else:
-            values[field.name] = array.astype(np.float32)
+            values[field.name] = _writable(array, np.float32)
     try:
         return HeadData(**values)
     except HeadError as error:
         raise HeadError(f"{where}: {error}") from None
+
+
+def _writable(array: np.ndarray, dtype: type[np.generic]) -> np.ndarray:
+    """The array in a type, copied only where it must be: PyTorch takes no read-only memory."""
+    return np.require(array, dtype, "W")
 
 
 def _check(data: HeadData) -> None:
