@@ -18,7 +18,8 @@ from deca.head.skinning import joint_transforms
 from deca.head.tangents import texture_tangents
 from deca.io.bending import normal_changes
 from deca.io.glb import VERTEX_DATA, GlbBuffer, write_container
-from deca.io.maps import jpeg_bytes, png_bytes
+from deca.io.maps import jpeg_bytes
+from deca.io.png import png_bytes
 from deca.parameters import Parameters
 
 # Actions that are used on top of another: as targets add up, theirs is what they add to the other at one.
