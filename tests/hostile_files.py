@@ -7,7 +7,14 @@ import struct
 from typing import NamedTuple
 
 import numpy as np
+from hypothesis import strategies as st
 
+# Where, as a share of the file's length, how many bytes go, and what comes in their place.
+CHANGES = st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 5), st.binary(max_size=9)),
+    min_size=1,
+    max_size=8,
+)
 COMMAND = "echo pwned > PWNED"
 
 
@@ -188,3 +195,12 @@ def flame_like(vertex_count: int = 6) -> dict[str, np.ndarray]:
         "weights": weights / weights.sum(1, keepdims=True),
         "kintree_table": np.array([[2**32 - 1, 0, 1, 1, 1], [0, 1, 2, 3, 4]], np.uint32),
     }
+
+
+def changed(content: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
+    """The content after CHANGES."""
+    result = bytearray(content)
+    for position, removed, inserted in changes:
+        start = int(position * len(result))
+        result[start : start + removed] = inserted
+    return bytes(result)

@@ -14,7 +14,7 @@ _LARGEST_DISPLACEMENT = 0.1  # metres; published ones stay below 0.002
 _SLACK = 0.5  # how far a mean colour may leave [0, 1] before its scale must be another
 
 
-def albedo_arrays(file: NamedArrays, mean_name: str, basis_name: str, white: float) -> dict[str, np.ndarray]:
+def albedo_arrays(file: NamedArrays, mean_name: str, basis_name: str, white: int) -> dict[str, np.ndarray]:
     """mean (512, 512, 3) and basis (50, 512, 512, 3), sRGB in [0, 1] where `white` is 1, the basis unclipped.
 
     The basis comes with its component first, (50, ...), the colours as blue, green, red; rows stay in the
@@ -32,7 +32,7 @@ def albedo_arrays(file: NamedArrays, mean_name: str, basis_name: str, white: flo
     mean = flat.numbers(mean_name, ALBEDO_COUNT).reshape(image)[..., ::-1] / np.float32(white)
     if mean.min() < -_SLACK or mean.max() > 1 + _SLACK:
         found = f"{mean.min() * white:.3g}..{mean.max() * white:.3g}"
-        raise file.error(f"{mean_name} holds {found}, expected colours in 0..{white:g}")
+        raise file.error(f"{mean_name} holds {found}, expected colours in 0..{white}")
     basis = flat.numbers(basis_name, ALBEDO_COMPONENTS, ALBEDO_COUNT).reshape(-1, *image)[..., ::-1]
     return {"mean": mean.copy(), "basis": np.divide(basis, np.float32(white), order="C")}
 

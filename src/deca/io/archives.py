@@ -8,12 +8,12 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from deca.io.damage import RefusedError, naming_file
-from deca.io.limited_reader import LimitedReader
+from deca.io.limited_reader import LimitedReader, Readable
 from deca.io.pickles import unpickled
 
 MAX_ARRAY_BYTES = 2**29
@@ -128,7 +128,7 @@ def read_npy(path: str | Path) -> object:
         return _shaped(stream, header)
 
 
-def _header_of(stream: IO[bytes]) -> Header:
+def _header_of(stream: Readable) -> Header:
     """The header of an npy, taken apart as text; numpy itself evaluates it as a Python literal."""
     start = stream.read(10)
     if start[:8] != _PLAIN_NPY or len(start) < 10:
@@ -142,7 +142,7 @@ def _header_of(stream: IO[bytes]) -> Header:
     return Header(shape, match["fortran"] == "True", dtype, math.prod(shape) * dtype.itemsize)
 
 
-def _shaped(stream: IO[bytes], header: Header) -> np.ndarray:
+def _shaped(stream: Readable, header: Header) -> np.ndarray:
     raw = stream.read(header.size)
     if len(raw) != header.size:
         raise RefusedError(f"claims {header.size} bytes of numbers, {len(raw)} are there; get the file again")

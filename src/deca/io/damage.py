@@ -48,7 +48,7 @@ def naming_file(path: str | Path) -> Iterator[None]:
         raise AssetError(f"{path}: may not be read; change its permissions, or copy it") from None
     except _DAMAGE as error:
         found = " ".join(str(error).split())[:200] or type(error).__name__
-        raise AssetError(f"{path}: damaged or cut short ({found}); get the file again") from None
+        raise AssetError(f"{path}: damaged or cut short ({found}); get the file again") from error
 
 
 def unknown_file(path: str | Path, names: Collection[str] = ()) -> UnknownAssetError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 _SMALL = 65536
 
@@ -27,3 +28,12 @@ class LimitedReader(io.BufferedReader):
 
 Stream = LimitedReader | io.BytesIO
 """What is read of files that nobody has vouched for; io.BytesIO cuts its reads by itself."""
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """Anything that bytes are read from in order, such as an entry of a zip file."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes."""
+        ...

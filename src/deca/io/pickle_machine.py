@@ -18,6 +18,7 @@ from deca.io.limited_reader import Stream
 MAX_INSTRUCTIONS = 500_000  # the published networks take 20,000
 _LARGEST_INTEGER_KEY = 2**20
 _REFUSED = "refused, nothing was run"
+_DAMAGED = "the file is damaged, get it again"
 _OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
 
 
@@ -62,7 +63,8 @@ def run_pickle(
         code = stream.read(1)
         opcode = _OPCODES.get(code)
         if opcode is None:
-            raise RefusedError(f"{code!r} is no pickle instruction" if code else "it ends in the middle")
+            found = f"{code!r} is no pickle instruction" if code else "it ends in the middle"
+            raise RefusedError(f"{found}; {_DAMAGED}")
         if opcode.name == "STOP":
             return machine.pop()
         argument = None
@@ -192,7 +194,7 @@ class _Machine:
     def pop(self) -> object:
         """The topmost value, taken off."""
         if not self._stack:
-            raise RefusedError("an instruction finds nothing on the stack")
+            raise RefusedError(f"an instruction finds nothing on the stack; {_DAMAGED}")
         return self._stack.pop()
 
     def _push(self, value: object) -> None:
@@ -200,19 +202,19 @@ class _Machine:
 
     def _pop_to_mark(self) -> list[object]:
         if not self._below_marks:
-            raise RefusedError("an instruction finds no mark on the stack")
+            raise RefusedError(f"an instruction finds no mark on the stack; {_DAMAGED}")
         items, self._stack = self._stack, self._below_marks.pop()
         return items
 
     def _remember(self, index: object) -> None:
         # Picklers number what they remember one by one; a far index would only be there to waste memory.
         if not isinstance(index, int) or not 0 <= index < MAX_INSTRUCTIONS:
-            raise RefusedError(f"remembers a value as number {one_line(index)}")
+            raise RefusedError(f"remembers a value as number {one_line(index)}; {_DAMAGED}")
         self._memo[index] = self._stack[-1]
 
     def _recalled(self, index: object) -> object:
         if index not in self._memo:
-            raise RefusedError(f"recalls value {one_line(index)}, which was never remembered")
+            raise RefusedError(f"recalls value {one_line(index)}, which was never remembered; {_DAMAGED}")
         value = self._memo[index]
         return value if not isinstance(value, Unfinished) or value.product is None else value.product
 
@@ -241,7 +243,7 @@ def _with_more(target: object, items: list[object]) -> object:
     if target is DROPPED:
         return target
     if not isinstance(target, list):
-        raise RefusedError(f"appends to a {type(target).__name__}")
+        raise RefusedError(f"appends to a {type(target).__name__}; {_DAMAGED}")
     target.extend(items)
     return target
 
@@ -249,7 +251,7 @@ def _with_more(target: object, items: list[object]) -> object:
 def _with_items(target: object, items: list[object]) -> object:
     """The dict with keys and values, which stand in turns."""
     if not isinstance(target, dict) or len(items) % 2:
-        raise RefusedError(f"puts {len(items)} keys and values into a {type(target).__name__}")
+        raise RefusedError(f"puts {len(items)} keys and values into a {type(target).__name__}; {_DAMAGED}")
     for key in items[::2]:
         # Tuples of tuples as keys take for ever to hash, and chosen large numbers collide.
         plain = isinstance(key, str | None) or (isinstance(key, int) and abs(key) < _LARGEST_INTEGER_KEY)

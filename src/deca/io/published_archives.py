@@ -29,7 +29,7 @@ def read_published_archive(path: Path) -> Asset:
         if {"mean", "tex_dir"} <= names:
             return _albedo_asset(archive, path, "albedo-flame", ("mean", "tex_dir"), white=255)
         if {"v_template", "shapedirs"} <= names:
-            arrays = {name: archive.array(name) for name in FLAME_NAMES & names}
+            arrays = {name: archive.array(name) for name in FLAME_NAMES if name in names}
             return flame_asset(NamedArrays(str(path), arrays), path)
         if names >= _HEAD_NAMES:
             for name in names:
@@ -38,7 +38,7 @@ def read_published_archive(path: Path) -> Asset:
     raise unknown_file(path, names)
 
 
-def _albedo_asset(archive: Archive, path: Path, kind: str, names: tuple[str, str], white: float) -> Asset:
+def _albedo_asset(archive: Archive, path: Path, kind: str, names: tuple[str, str], white: int) -> Asset:
     mean, basis = names
     shape = archive.headers[basis].shape
     if math.prod(shape[:-1]) != ALBEDO_COUNT or shape[-1] < ALBEDO_COMPONENTS:

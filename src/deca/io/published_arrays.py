@@ -14,9 +14,7 @@ from deca.conversion.map_arrays import displacement_arrays
 from deca.conversion.named_arrays import NamedArrays
 from deca.io.damage import unknown_file
 
-FLAME_NAMES = frozenset(
-    ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
-)
+FLAME_NAMES = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
 _LANDMARK_NAMES = {"static_lmk_faces_idx", "dynamic_lmk_faces_idx"}
 _MASK_NAMES = {"face", "lips", "nose", "scalp"}
 _DENSE_NAMES = {"valid_pixel_ids", "valid_pixel_3d_faces", "valid_pixel_b_coords"}

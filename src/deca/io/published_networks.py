@@ -1,4 +1,4 @@
-"""Published network weights that torch.save wrote: DECA's three networks, and VGG-19's features."""
+"""Published network weights that torch.save wrote: DECA's three networks, VGG-19's features, and others."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from deca.conversion.asset import Asset, AssetError
 from deca.io.damage import RefusedError, unknown_file
 from deca.io.pickle_arrays import Allowance
 from deca.io.pickles import named_arrays
+from deca.io.published_arrays import array_asset
 from deca.io.torch_files import open_torch
-from deca.model.published_names import WeightsError, own_state_dict
+from deca.model.published_names import NETWORKS, own_state_dict
+from deca.model.weights import WeightsError
 
-_DECA_NETWORKS = ("E_flame", "E_detail", "D_detail")
 _VGG19_FIRST = "features.0.weight"
 
 
@@ -28,18 +29,15 @@ def read_published_networks(path: Path) -> Asset:
         if not isinstance(content, Mapping):
             raise unknown_file(path)
         allowance = Allowance(path.stat().st_size)
-        if any(name in content for name in _DECA_NETWORKS):
-            networks = {name: named_arrays(content.get(name), allowance) for name in _DECA_NETWORKS}
-            return _deca_asset(networks, path)
+        if found := [name for name in NETWORKS if name in content]:
+            return _deca_asset({name: named_arrays(content[name], allowance) for name in found}, path)
         if _VGG19_FIRST in content:
             features = {name: value for name, value in content.items() if str(name).startswith("features.")}
             return _vgg19_asset(named_arrays(features, allowance), path)
-        raise unknown_file(path, [str(name) for name in content])
+        return array_asset(named_arrays(content, allowance), path)
 
 
 def _deca_asset(networks: Mapping[str, Mapping[str, np.ndarray]], path: Path) -> Asset:
-    if missing := [name for name, arrays in networks.items() if not arrays]:
-        raise AssetError(f"{path}: lacks the network {', '.join(missing)}; get DECA's deca_model.tar again")
     tensors = {
         name: {key: torch.from_numpy(array) for key, array in arrays.items()}
         for name, arrays in networks.items()
