@@ -17,29 +17,25 @@ from deca.raster.gather import weighted_corners
 
 @dataclass(frozen=True)
 class DetailedSurface:
-    """The detailed surface of a batch of heads at the covered texels of a layout, where it has unit normals.
+    """The detailed surface of a batch of heads at the covered texels of a layout.
 
-    `smooth` are the coarse surface's normals and `detailed` its own, in the head frame; `along_u` and
-    `along_v` say how the coarse surface moves along the map, in the surface, metres for the map's width.
+    `smooth` are the coarse surface's unit normals and `gradient` the displacement's on the surface, both in
+    the head frame; `tilt` is that gradient along u, and across it towards v. Gradients are in metres a metre.
     """
 
     layout: UVLayout
     smooth: Float[Tensor, "batch 3 texel"]
-    detailed: Float[Tensor, "batch 3 texel"]
-    along_u: Float[Tensor, "batch 3 texel"]
-    along_v: Float[Tensor, "batch 3 texel"]
+    gradient: Float[Tensor, "batch 3 texel"]
+    tilt: Float[Tensor, "batch 2 texel"]
 
     def normals(self) -> Float[Tensor, "batch 3 size size"]:
         """Unit detail normals in the head frame, as filled UV maps."""
-        return self.layout.filled(self.detailed)
+        return self.layout.filled(_unit(self.smooth - self.gradient))
 
     def tangent_normals(self) -> Float[Tensor, "batch 3 size size"]:
         """Detail normals along u, along v and outwards, filled: a normal map as in glTF 2.0."""
-        tangent = _unit(self.along_u)
-        bitangent = torch.linalg.cross(self.smooth, tangent, dim=1)
-        bitangent = bitangent * _dot(bitangent, self.along_v).sign()
-        axes = (tangent, bitangent, self.smooth)
-        return self.layout.filled(torch.cat([_dot(self.detailed, axis) for axis in axes], 1))
+        # Exactly (0, 0, 1) where nothing is displaced.
+        return self.layout.filled(_unit(torch.cat([-self.tilt, torch.ones_like(self.tilt[:, :1])], 1)))
 
 
 class DetailModel(nn.Module):
@@ -99,18 +95,20 @@ class DetailModel(nn.Module):
     def surface(
         self, vertices: Float[Tensor, "batch vertex 3"], displacement: Float[Tensor, "batch 1 size size"]
     ) -> DetailedSurface:
-        """The normal minus the displacement's gradient on the surface, at the covered texels."""
+        """The surface displaced along its normals, at the covered texels; displacement in metres."""
         smooth, along_u, along_v = self._at_texels(vertices)
         smooth = _unit(smooth)
-        slope_u, slope_v = (slope[:, None] for slope in self.slopes(displacement))
         along_u = along_u - _dot(along_u, smooth) * smooth
         along_v = along_v - _dot(along_v, smooth) * smooth
         uu, uv, vv = _dot(along_u, along_u), _dot(along_u, along_v), _dot(along_v, along_v)
+        determinant = (uu * vv - uv * uv).clamp_min(1e-12)
+        slope_u, slope_v = (slope[:, None] for slope in self.slopes(displacement))
         # The gradient is the tangent vector whose products with the two moves are the two slopes.
-        inverse = 1 / (uu * vv - uv * uv).clamp_min(1e-12)
-        by_u, by_v = (slope_u * vv - slope_v * uv) * inverse, (slope_v * uu - slope_u * uv) * inverse
-        detailed = _unit(smooth - by_u * along_u - by_v * along_v)
-        return DetailedSurface(self.layout, smooth, detailed, along_u, along_v)
+        across = slope_v * uu - slope_u * uv
+        by_u, by_v = (slope_u * vv - slope_v * uv) / determinant, across / determinant
+        length_u = uu.clamp_min(1e-12).sqrt()
+        tilt = torch.cat([slope_u / length_u, across / (length_u * determinant.sqrt())], 1)
+        return DetailedSurface(self.layout, smooth, by_u * along_u + by_v * along_v, tilt)
 
     def slopes(
         self, displacement: Float[Tensor, "batch 1 size size"]
