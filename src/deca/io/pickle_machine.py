@@ -17,6 +17,7 @@ from deca.io.limited_reader import Stream
 
 MAX_INSTRUCTIONS = 500_000  # the published networks take 20,000
 _LARGEST_INTEGER_KEY = 2**20
+_MOST_ARGUMENTS = 16
 _REFUSED = "refused, nothing was run"
 _DAMAGED = "the file is damaged, get it again"
 _OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
@@ -225,8 +226,10 @@ class _Machine:
 
 
 def _constructed(callee: object, arguments: object) -> object:
-    if not isinstance(callee, Constructor) or not isinstance(arguments, tuple):
+    if not isinstance(callee, Constructor):
         raise RefusedError(f"calls a {type(callee).__name__}; {_REFUSED}")
+    if not isinstance(arguments, tuple) or len(arguments) > _MOST_ARGUMENTS:
+        raise RefusedError(f"calls {callee.name} with what are no arguments; {_REFUSED}")
     return callee.make(*arguments)
 
 
