@@ -24,9 +24,11 @@ class Split:
 
 def split(triangles: Int[np.ndarray, "triangle 3"], vertex_count: int) -> Split:
     """Cut triangles at the middles of their edges; side k of a triangle runs from corner k to the next."""
-    sides = np.stack([triangles, np.roll(triangles, -1, 1)], -1)
-    edges, edge_of_side = np.unique(np.sort(sides, -1).reshape(-1, 2), axis=0, return_inverse=True)
-    edge_of_side = edge_of_side.reshape(-1, 3)
+    following = np.roll(triangles, -1, 1)
+    lower, higher = np.minimum(triangles, following), np.maximum(triangles, following)
+    # One number for each side: sorting pairs takes five times as long.
+    keys, edge_of_side = np.unique(lower * vertex_count + higher, return_inverse=True)
+    edges, edge_of_side = np.stack(np.divmod(keys, vertex_count), -1), edge_of_side.reshape(-1, 3)
     a, b, c = triangles.T
     ab, bc, ca = (edge_of_side + vertex_count).T
     fine = np.stack([a, ab, ca, ab, b, bc, ca, bc, c, ab, bc, ca], 1).reshape(-1, 3)
