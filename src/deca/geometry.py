@@ -53,6 +53,12 @@ def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "
     return vector * factor
 
 
+def euler_to_axis_angle(euler: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+    """Axis-angle vectors, of length at most pi, of R = R_x R_y R_z turned by the angles (x, y, z) in radians."""
+    about_x, about_y, about_z = axis_angle_to_matrix(torch.diag_embed(euler)).unbind(-3)
+    return matrix_to_axis_angle(about_x @ about_y @ about_z)
+
+
 def interpolate(
     values: Float[Tensor, "batch vertex channel"],
     triangles: Int[Tensor, "point 3"],

@@ -1,0 +1,112 @@
+"""DECA's three networks together: a crop to Parameters, and Parameters to a displacement map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from deca.geometry import euler_to_axis_angle
+from deca.model.detail_decoder import DetailDecoder
+from deca.model.encoder import Encoder
+from deca.model.resnet import FEATURES, ResNet50
+from deca.parameters import Parameters
+
+IMAGE_SIZE = 224
+_POSE, _CAMERA, _LIGHTING = 6, 3, 27
+_JAW = 3
+
+
+@dataclass(frozen=True)
+class NetworkSizes:
+    """How many numbers of each kind the networks estimate; by default as published."""
+
+    shape: int = 100
+    albedo: int = 50
+    expression: int = 50
+    detail: int = 128
+
+    @property
+    def coarse(self) -> tuple[int, ...]:
+        """Lengths of the coarse encoder's outputs: shape, albedo, expression, pose, camera, lighting."""
+        return (self.shape, self.albedo, self.expression, _POSE, _CAMERA, _LIGHTING)
+
+    @property
+    def decoder(self) -> int:
+        """Length of the detail decoder's input."""
+        return _JAW + self.expression + self.detail
+
+
+class FaceNetworks(Protocol):
+    """What a face needs of the networks, whatever runs them."""
+
+    @property
+    def sizes(self) -> NetworkSizes:
+        """How many numbers of each kind they estimate."""
+        ...
+
+    def encode(self, image: Float[Tensor, "batch 3 224 224"]) -> Parameters:
+        """Parameters of crops, RGB in [0, 1]."""
+        ...
+
+    def displacement(self, parameters: Parameters) -> Float[Tensor, "batch 1 256 256"]:
+        """Displacement in UV, metres."""
+        ...
+
+
+class DecaNetworks(nn.Module):
+    """Coarse encoder, detail encoder and detail decoder; `eval()` it to use it, as any network with batch
+    norm."""
+
+    def __init__(self, sizes: NetworkSizes | None = None) -> None:
+        super().__init__()
+        self._sizes = sizes or NetworkSizes()
+        self.coarse_encoder = Encoder(ResNet50(), FEATURES, sum(self.sizes.coarse))
+        self.detail_encoder = Encoder(ResNet50(), FEATURES, self.sizes.detail)
+        self.detail_decoder = DetailDecoder(self.sizes.decoder)
+
+    @property
+    def sizes(self) -> NetworkSizes:
+        """How many numbers of each kind they estimate."""
+        return self._sizes
+
+    def encode(self, image: Float[Tensor, "batch 3 224 224"]) -> Parameters:
+        """Parameters of crops, RGB in [0, 1]; neck and eyes, which nothing estimates, stay at rest."""
+        return read_outputs(self.coarse_encoder(image), self.detail_encoder(image), self.sizes)
+
+    def displacement(self, parameters: Parameters) -> Float[Tensor, "batch 1 256 256"]:
+        """Displacement in UV, metres, of the detail code under this expression and jaw."""
+        return self.detail_decoder(decoder_input(parameters))
+
+
+def read_outputs(
+    coarse: Float[Tensor, "batch output"], detail: Float[Tensor, "batch detail"], sizes: NetworkSizes
+) -> Parameters:
+    """The encoders' outputs in the published order as Parameters; the jaw is read as axis-angle."""
+    shape, albedo, expression, pose, camera, lighting = coarse.split(sizes.coarse, 1)
+    rest = torch.zeros_like(pose)
+    return Parameters(
+        shape=shape,
+        expression=expression,
+        pose=pose[:, :3],
+        neck=rest[:, :3],
+        jaw=pose[:, 3:],
+        eyes=rest.unflatten(1, (2, 3)),
+        camera=camera,
+        albedo=albedo,
+        lighting=lighting.unflatten(1, (9, 3)),
+        detail=detail,
+    )
+
+
+def with_jaw_from_euler(parameters: Parameters) -> Parameters:
+    """Parameters whose jaw was estimated as Euler angles, with the jaw as the axis-angle it stands for."""
+    return parameters.replace(jaw=euler_to_axis_angle(parameters.jaw))
+
+
+def decoder_input(parameters: Parameters) -> Float[Tensor, "batch input"]:
+    """What the detail decoder reads, in the published order: jaw, expression, detail code."""
+    return torch.cat([parameters.jaw, parameters.expression, parameters.detail], 1)
