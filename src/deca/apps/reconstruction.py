@@ -76,8 +76,8 @@ class Reconstruction:
         head.glb and the two OBJ meshes are posed as in the photo, or neutral.
         """
         folder = Path(folder)
-        parts = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+        parts = folder.with_name(f".{folder.name}.{os.getpid()}.deca-part")
+        old = folder.with_name(f".{folder.name}.{os.getpid()}.deca-old")
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             parts.mkdir()
