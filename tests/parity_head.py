@@ -1,16 +1,22 @@
-"""The head of the parity set as a HeadData, and the set's figures; skips where the set is not there."""
+"""The head, maps and photos of the parity set, and the set's figures; skips where the set is not there."""
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+from deca.head.albedo import AlbedoModel
 from deca.head.data import REGIONS, HeadData
+from deca.head.model import HeadModel
+from deca.parameters import Parameters
 
 PARITY = Path(__file__).parents[1].parent / "shared" / "parity" / "dev"
 
@@ -65,11 +71,79 @@ def parity_head() -> HeadData:
     )
 
 
-def most_within(actual: Tensor, expected: Tensor, usual: float, largest: float) -> None:
-    """99.9 % of the values agree within `usual` and none is further off than `largest`."""
-    off = (actual - expected).abs().flatten()
-    assert off.kthvalue(int(0.999 * len(off))).values <= usual
-    assert off.max() <= largest
+@cache
+def parity_albedo(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (512, 512, 3) and components (50, 512, 512, 3), RGB, of albedo_bfm or albedo_flame."""
+    mean, basis, white = {"albedo_bfm": ("MU", "PC", 1), "albedo_flame": ("mean", "tex_dir", 255)}[name]
+    arrays = _archive(PARITY / "assets" / f"{name}.npz")
+    components = np.zeros((50, 512, 512, 3), np.float32)
+    for column, index in enumerate(arrays[f"{basis}_index"]):
+        components[index] = arrays[f"{basis}_int"][..., column] * np.float32(arrays[f"{basis}_step"])
+    colours = np.float32(arrays[f"{mean}_int"] * float(arrays[f"{mean}_step"]))
+    return colours[..., ::-1] / np.float32(white), components[..., ::-1] / np.float32(white)
+
+
+@cache
+def released_albedo() -> AlbedoModel:
+    """The Basel albedo as the released code takes it, 256 texels a side."""
+    return AlbedoModel.released(*parity_albedo("albedo_bfm"), 256)
+
+
+def parity_array(name: str, key: str) -> np.ndarray:
+    """An array of one of the set's small assets."""
+    return _archive(PARITY / "assets" / f"{name}.npz")[key]
+
+
+def parity_picture(name: str) -> np.ndarray:
+    """A picture of the set, (height, width, 3), by its path there."""
+    path = PARITY / name
+    if not path.is_file():
+        pytest.skip(f"{path.name} of the parity set is not there")
+    return np.array(Image.open(path).convert("RGB"))
+
+
+def parity_mask(name: str) -> np.ndarray:
+    """A mask in UV, (256, 256), 0 to 1."""
+    return parity_picture(f"assets/{name}.png")[..., 0].astype(np.float32) / 255
+
+
+def crop_record(key: str) -> dict[str, Any]:
+    """Photo, box and kind of one of the set's crops."""
+    path = PARITY / "stages" / "01_crop.json"
+    if not path.is_file():
+        pytest.skip("01_crop.json of the parity set is not there")
+    return next(record for record in json.loads(path.read_text()) if record["key"] == key)
+
+
+def encoded_parameters(model: HeadModel, photo: int) -> Parameters:
+    """What the reference's encoders say of one of the three photos."""
+    head, lit, encoded = stage("03_head"), stage("07_render_lit"), stage("02_encode")
+    one = slice(photo, photo + 1)
+    pose = head["enc_pose"][one]
+    return model.neutral().replace(
+        shape=head["enc_shape"][one],
+        expression=head["enc_exp"][one],
+        pose=pose[:, :3],
+        jaw=pose[:, 3:],
+        camera=head["enc_cam"][one],
+        albedo=lit["tex"][one],
+        lighting=lit["light"][one],
+        detail=encoded["detail"][one],
+    )
+
+
+def agrees(key: str, actual: Tensor, expected: Tensor, largest: float, usual: float | None = None) -> None:
+    """No value is further off than `largest`, and 99.9 % are within `usual`, relative to the largest value.
+
+    `key` names the figure where it fails.
+    """
+    assert actual.shape == expected.shape, key
+    scale = expected.abs().max()
+    off = (actual - expected).abs().flatten() / scale
+    assert off.max() <= largest, f"{key}: off by {off.max():.3g}"
+    if usual is not None:
+        typical = off.kthvalue(max(1, int(0.999 * len(off)))).values
+        assert typical <= usual, f"{key}: off by {typical:.3g} at 99.9 %"
 
 
 def _archive(path: Path) -> dict[str, np.ndarray]:
