@@ -21,22 +21,26 @@ def texture_tangents(
     tangent is the mean over the adjacent triangles, each weighted by its area in the map, made orthogonal
     to the normal.
     """
-    corners = vertices[:, triangles]
-    edge1, edge2 = corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0]
+    # Vertex first: summing along the first axis is several times faster than along the second.
+    points = vertices.transpose(0, 1).contiguous()
+    first, second, third = (points.index_select(0, corner) for corner in triangles.unbind(1))
+    edge1, edge2 = second - first, third - first
     texture_corners = texture_vertices[texture_triangles]
     u1, v1 = (texture_corners[:, 1] - texture_corners[:, 0]).unbind(-1)
     u2, v2 = (texture_corners[:, 2] - texture_corners[:, 0]).unbind(-1)
     sign = (u1 * v2 - u2 * v1).sign()
     # The direction is (edge1 v2 - edge2 v1) / det; leaving |det| in it is the weight by area.
-    along_u = (edge1 * v2[:, None] - edge2 * v1[:, None]) * sign[:, None]
-    tangents = vertices.new_zeros(len(vertices), len(texture_vertices), 3)
+    along_u = edge1 * (v2 * sign)[:, None, None] - edge2 * (v1 * sign)[:, None, None]
+    tangents = vertices.new_zeros(len(texture_vertices), len(vertices), 3)
     handedness = vertices.new_zeros(len(texture_vertices))
-    texture_normals = torch.zeros_like(tangents)
+    vertex_of_texture = torch.zeros(len(texture_vertices), dtype=torch.long, device=vertices.device)
     for corner in range(3):
         index = texture_triangles[:, corner]
-        tangents = tangents.index_add(1, index, along_u)
+        tangents = tangents.index_add(0, index, along_u)
         handedness = handedness.index_add(0, index, sign)
-        texture_normals[:, index] = normals[:, triangles[:, corner]]
+        vertex_of_texture[index] = triangles[:, corner]
+    texture_normals = normals.index_select(1, vertex_of_texture)
+    tangents = tangents.transpose(0, 1)
     tangents = tangents - (tangents * texture_normals).sum(-1, keepdim=True) * texture_normals
     # Where the map is degenerate any direction in the surface will do, but it must be a direction.
     lost = tangents.norm(dim=-1, keepdim=True) < 1e-12

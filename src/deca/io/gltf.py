@@ -252,8 +252,8 @@ def _morph_targets(
     turns = normal_changes(_array(vertices), triangles.cpu().numpy(), moves)
 
     def sparse(changes: Float[np.ndarray, "vertex 3"], threshold: float) -> int:
-        changed = np.einsum("vc,vc->v", changes, changes) > threshold**2
-        rows = np.flatnonzero(changed[split.vertices])
+        x, y, z = changes.T
+        rows = np.flatnonzero((x * x + y * y + z * z > threshold**2)[split.vertices])
         return buffer.sparse_array(changes[split.vertices[rows]], rows, len(split.vertices))
 
     return [

@@ -104,11 +104,14 @@ def _draw_depths(points, triangles, nearest, furthest):
         inverse = one / area
         z0 = points[a, 2]
         rise1, rise2 = points[b, 2] - z0, points[c, 2] - z0
-        for row in range(top, bottom):
-            for column in range(left, right):
-                x, y = np.float32(column) + half - x0, np.float32(row) + half - y0
+        for row in range(np.uint32(top), np.uint32(bottom)):
+            y = np.float32(row) + half - y0
+            for column in range(np.uint32(left), np.uint32(right)):
+                x = np.float32(column) + half - x0
                 second, third = (x * y2 - y * x2) * inverse, (x1 * y - y1 * x) * inverse
-                if second >= 0 and third >= 0 and second + third <= one:
-                    depth = z0 + second * rise1 + third * rise2
-                    nearest[row, column] = min(nearest[row, column], depth)
-                    furthest[row, column] = max(furthest[row, column], depth)
+                inside = min(min(second, third), one - second - third) >= 0
+                depth = z0 + second * rise1 + third * rise2
+                # No branch: half of the pixels of a box are outside, and no guess would be right.
+                near, far = nearest[row, column], furthest[row, column]
+                nearest[row, column] = depth if inside and depth < near else near
+                furthest[row, column] = depth if inside and depth > far else far
