@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from deca.geometry import axis_angle_to_matrix, interpolate, matrix_to_axis_angle, vertex_normals
+from deca.geometry import (
+    axis_angle_to_matrix,
+    euler_to_axis_angle,
+    interpolate,
+    matrix_to_axis_angle,
+    vertex_normals,
+)
 
 coordinates = st.floats(-1.8, 1.8)
 vectors = st.tuples(coordinates, coordinates, coordinates)
@@ -28,6 +34,13 @@ def test_axis_angle_comes_back(vector):
     # Beyond half a turn the shorter way round comes back.
     vector = vector * min(1.0, 3.1 / max(float(vector.norm()), 1e-12))
     torch.testing.assert_close(matrix_to_axis_angle(axis_angle_to_matrix(vector)), vector, atol=1e-7, rtol=0)
+
+
+@given(vectors)
+def test_euler_angles_turn_about_x_after_y_after_z(angles):
+    turned = axis_angle_to_matrix(euler_to_axis_angle(torch.tensor([angles], dtype=torch.float64)))[0]
+    expected = torch.from_numpy(Rotation.from_euler("XYZ", angles).as_matrix())
+    torch.testing.assert_close(turned, expected, atol=1e-7, rtol=0)
 
 
 @pytest.mark.parametrize("axis", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.6, 0.0, 0.8)])

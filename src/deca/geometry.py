@@ -54,7 +54,7 @@ def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "
 
 
 def euler_to_axis_angle(euler: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-    """Axis-angle vectors, of length at most pi, of R = R_x R_y R_z turned by the angles (x, y, z) in radians."""
+    """Axis-angle vectors, no longer than pi, of R = R_x R_y R_z by the angles (x, y, z) in radians."""
     about_x, about_y, about_z = axis_angle_to_matrix(torch.diag_embed(euler)).unbind(-3)
     return matrix_to_axis_angle(about_x @ about_y @ about_z)
 

@@ -1,4 +1,4 @@
-"""Weights fit their networks exactly or not at all: nothing missing, surplus, of another shape or not finite."""
+"""Weights fit their networks exactly or not at all: none missing, surplus, of another shape or not finite."""
 
 from __future__ import annotations
 
