@@ -72,9 +72,9 @@ class GlbBuffer:
         """Append triangles (n, 3) as the narrowest index type that holds every vertex."""
         return self.array(triangles.reshape(-1).astype(_index_type(vertex_count)), target=INDEX_DATA)
 
-    def data(self) -> bytes:
+    def data(self) -> bytearray:
         """The whole buffer."""
-        return bytes(self._data)
+        return self._data
 
     def _accessor(self, values: np.ndarray, source: dict) -> int:
         description = {
@@ -95,14 +95,15 @@ def write_container(path: str | Path, document: dict, buffer: GlbBuffer) -> None
         "accessors": buffer.accessors,
     }
     text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
-    chunks = _chunk(b"JSON", text, b" ") + _chunk(b"BIN\0", data, b"\0")
-    with whole_file(path) as temporary:
-        temporary.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
+    parts = [*_chunk(b"JSON", text, b" "), *_chunk(b"BIN\0", data, b"\0")]
+    header = struct.pack("<4sII", b"glTF", 2, 12 + sum(map(len, parts)))
+    with whole_file(path) as temporary, open(temporary, "wb") as stream:
+        stream.writelines([header, *parts])
 
 
-def _chunk(kind: bytes, data: bytes, padding: bytes) -> bytes:
-    data += padding * (-len(data) % 4)
-    return struct.pack("<I4s", len(data), kind) + data
+def _chunk(kind: bytes, data: bytes | bytearray, padding: bytes) -> list[bytes | bytearray]:
+    rest = padding * (-len(data) % 4)
+    return [struct.pack("<I4s", len(data) + len(rest), kind), data, rest]
 
 
 def _bounds(values: np.ndarray) -> dict:

@@ -19,6 +19,7 @@ from jaxtyping import Int, UInt8, UInt16, UInt64
 _PAETH = 4
 _END = 256
 _SYMBOLS = 286
+_COUNTED_ROWS = 256
 # Two of them, and a length's extra bits and its distance's one, then fit 32 bits.
 _LONGEST_CODE = 13
 # First length and extra bits of the length symbols 257, 258, ...; the last stands for 258 alone.
@@ -55,9 +56,10 @@ def _deflated(rows: UInt8[np.ndarray, "height filtered_width"], step: int) -> by
     A run of pixels that are zero is the literal zero and a match with the byte before.
     """
     most = 258 // step
-    counts = np.zeros(_SYMBOLS, np.int64)
-    literals, runs = _counts(rows, np.uint64(step), np.uint64(most))
-    counts[:256], counts[_PAETH], counts[_END] = literals, literals[_PAETH] + len(rows), 1
+    counts = np.ones(_SYMBOLS, np.int64)
+    # A part of the rows tells well enough how often each symbol comes; none may be without a code.
+    literals, runs = _counts(rows[:: 1 + len(rows) // _COUNTED_ROWS], np.uint64(step), np.uint64(most))
+    counts[:256] += literals
     symbols = [_length_symbol(step * pixels - 1) for pixels in range(2, most + 1)]
     counts[0] += runs.sum()
     np.add.at(counts, symbols, runs[2:])

@@ -129,8 +129,8 @@ def _at(planes, triangle, layer, x, y):
 def _texels(coordinate, size):
     """The texels on both sides of a coordinate in [0, 1], and the share of the second; the edge goes on."""
     place = min(max(coordinate * np.float32(size) - np.float32(0.5), np.float32(0)), np.float32(size - 1))
-    first = np.int64(place)
-    return first, min(first + 1, size - 1), place - np.float32(first)
+    first = np.uint32(place)  # an index without a sign cannot count from the end: one test less
+    return first, min(first + np.uint32(1), np.uint32(size - 1)), place - np.float32(first)
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath=True)
@@ -171,34 +171,37 @@ def _textured(triangle_ids, planes, texture):
 @no_type_check
 def _clay(triangle_ids, planes, texture, normals_uv):
     height, width = triangle_ids.shape[0] // SAMPLES, triangle_ids.shape[1] // SAMPLES
-    coarse, detailed = np.zeros((height, width, 4), np.float32), np.zeros((height, width, 4), np.float32)
+    coarse, detailed = np.empty((height, width, 4), np.float32), np.empty((height, width, 4), np.float32)
     share = np.float32(1 / SAMPLES**2)
-    for i in range(height * SAMPLES):
-        for j in range(width * SAMPLES):
-            triangle = triangle_ids[i, j]
-            if triangle < 0:
-                continue
-            x, y = np.float32(j) + np.float32(0.5), np.float32(i) + np.float32(0.5)
-            u, v = _at(planes, triangle, 0, x, y), _at(planes, triangle, 1, x, y)
-            openness, eyeball, left = _at(planes, triangle, 5, x, y), _at(planes, triangle, 6, x, y), share
-            if eyeball > 0:
-                r, g, b = _colour(texture, u, v)
-                whiteness = (r + g + b) / np.float32(3 * WHITE_OF_EYES)
-                left *= np.float32(1) - eyeball * max(np.float32(1) - whiteness, np.float32(0))
-            r, g, b = clay_colour(
-                _at(planes, triangle, 2, x, y),
-                _at(planes, triangle, 3, x, y),
-                _at(planes, triangle, 4, x, y),
-                openness,
-            )
-            pixel = coarse[i // SAMPLES, j // SAMPLES]
-            pixel[0], pixel[1], pixel[2] = pixel[0] + r * left, pixel[1] + g * left, pixel[2] + b * left
-            pixel[3] += share
-            nx, ny, nz = _normal(normals_uv, u, v)
-            r, g, b = clay_colour(nx, ny, nz, openness)
-            pixel = detailed[i // SAMPLES, j // SAMPLES]
-            pixel[0], pixel[1], pixel[2] = pixel[0] + r * left, pixel[1] + g * left, pixel[2] + b * left
-            pixel[3] += share
+    for row in range(height):
+        for column in range(width):
+            red = green = blue = fine_red = fine_green = fine_blue = covered = np.float32(0)
+            for sample in range(SAMPLES**2):
+                i, j = row * SAMPLES + sample // SAMPLES, column * SAMPLES + sample % SAMPLES
+                triangle = triangle_ids[i, j]
+                if triangle < 0:
+                    continue
+                x, y = np.float32(j) + np.float32(0.5), np.float32(i) + np.float32(0.5)
+                u, v = _at(planes, triangle, 0, x, y), _at(planes, triangle, 1, x, y)
+                openness, eyeball = _at(planes, triangle, 5, x, y), _at(planes, triangle, 6, x, y)
+                left = share
+                if eyeball > 0:
+                    r, g, b = _colour(texture, u, v)
+                    whiteness = (r + g + b) / np.float32(3 * WHITE_OF_EYES)
+                    left *= np.float32(1) - eyeball * max(np.float32(1) - whiteness, np.float32(0))
+                nx, ny = _at(planes, triangle, 2, x, y), _at(planes, triangle, 3, x, y)
+                r, g, b = clay_colour(nx, ny, _at(planes, triangle, 4, x, y), openness)
+                red, green, blue = red + r * left, green + g * left, blue + b * left
+                nx, ny, nz = _normal(normals_uv, u, v)
+                r, g, b = clay_colour(nx, ny, nz, openness)
+                fine_red, fine_green, fine_blue = (
+                    fine_red + r * left,
+                    fine_green + g * left,
+                    fine_blue + b * left,
+                )
+                covered += share
+            coarse[row, column] = red, green, blue, covered
+            detailed[row, column] = fine_red, fine_green, fine_blue, covered
     return coarse, detailed
 
 
