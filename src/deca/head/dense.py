@@ -80,8 +80,8 @@ class DenseModel(nn.Module):
         dense = []
         for points, directions, map_ in zip(vertices, normals, filled, strict=True):
             control = points + (points - self._smooth_old(points))
-            outwards = torch.nn.functional.normalize(self._smooth(directions), dim=-1)
-            dense.append(self._smooth(control) + outwards * self._at_vertices(map_))
+            smooth, outwards = self._smooth(torch.cat([control, directions], 1)).split(3, 1)
+            dense.append(smooth + torch.nn.functional.normalize(outwards, dim=-1) * self._at_vertices(map_))
         return DenseMesh(
             torch.stack(dense), self.fine_triangles, self.fine_texture_vertices, self.fine_texture_triangles
         )
