@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,11 @@ def run(monkeypatch, *arguments: str | Path) -> int:
     return int(stop.value.code or 0)
 
 
+def report_lines(out: Path) -> list[dict[str, Any]]:
+    """The lines of an output folder's report."""
+    return [json.loads(line) for line in (out / "report.jsonl").read_text().splitlines()]
+
+
 @pytest.fixture(scope="module")
 def out(tmp_path_factory) -> Path:
     """The astronaut, reconstructed once by the installed command."""
@@ -65,8 +71,8 @@ def out(tmp_path_factory) -> Path:
 
 def test_a_photo_becomes_every_file(out):
     assert {path.name for path in (out / "astronaut").iterdir()} == FILES
-    assert {path.name for path in out.iterdir()} == {"astronaut", "report.json"}
-    (entry,) = json.loads((out / "report.json").read_text())["photos"].values()
+    assert {path.name for path in out.iterdir()} == {"astronaut", "report.jsonl"}
+    (entry,) = report_lines(out)
     assert entry["status"] == "done"
     assert entry["faces"] == ["astronaut"]
     assert entry["seconds"]["total"] > 0
@@ -151,9 +157,8 @@ def test_each_bad_photo_gets_one_line_and_the_good_one_goes_through(
     }.items():
         (line,) = [line for line in lines if line.startswith("failed") and name in line]
         assert said in line
-    assert {path.name for path in out.iterdir()} == {"astronaut", "report.json"}
-    entries = json.loads((out / "report.json").read_text())["photos"]
-    assert sorted(entry["status"] for entry in entries.values()) == ["done"] + 8 * ["failed"]
+    assert {path.name for path in out.iterdir()} == {"astronaut", "report.jsonl"}
+    assert sorted(entry["status"] for entry in report_lines(out)) == ["done"] + 8 * ["failed"]
 
 
 def test_wrong_usage_exits_with_two_and_one_line(tmp_path, monkeypatch, capsys):

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from tyro.extras import SubcommandApp
 
+from deca.apps.errors import OutputError, UsageError
 from deca.apps.options import ReconstructOptions
 
 app = SubcommandApp()
@@ -20,13 +21,16 @@ app = SubcommandApp()
 def reconstruct(options: Annotated[ReconstructOptions, tyro.conf.arg(name="")]) -> int:
     """Turn photos into animatable, detailed 3D heads, one folder a face."""
     # Imported late: `deca --help` should not wait for PyTorch.
-    from deca.apps.batch import OutputError, UsageError, reconstruct_photos
+    from deca.apps.batch import reconstruct_photos
 
     try:
         failures = reconstruct_photos(options, Console(stderr=True))
     except (UsageError, OutputError) as error:
         print(f"deca: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("deca: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
     return 1 if failures else 0
 
 

@@ -11,6 +11,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 FaceChoice = Literal["all", "largest"]
 OpeningPose = Literal["photo", "neutral"]
 TextureSize = Literal[512, 1024, 2048]
+Engine = Literal["threads", "ray"]
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,7 @@ class ReconstructOptions:
     """Pixels along a side of texture.png."""
     overwrite: Annotated[bool, FlagCreatePairsOff] = False
     """Do again what is done."""
+    engine: Engine = "threads"
+    """Threads of this process, or processes on a Ray cluster: that of RAY_ADDRESS, else this machine."""
+    workers: int | None = None
+    """Photos worked on at once; if not given, 2 threads, or one process for each core of the cluster."""
