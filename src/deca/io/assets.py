@@ -181,10 +181,19 @@ def _problem(folder: Path, name: str) -> str:
     """What is wrong with one stored asset; nothing where another process has just removed it."""
     try:
         record = read_record(folder, name)
+        while record is not None and (problem := _difference(folder, record)):
+            newer = read_record(folder, name)
+            if newer == record:
+                return problem
+            # Another process has replaced it in between.
+            record = newer
     except AssetError as error:
         return str(error)
-    if record is None:
-        return ""
+    return ""
+
+
+def _difference(folder: Path, record: AssetRecord) -> str:
+    """How the stored file departs from its record."""
     path = folder / record.file
     try:
         found = sha256_of(path)
