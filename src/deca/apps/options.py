@@ -10,6 +10,9 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 FaceChoice = Literal["all", "largest"]
 OpeningPose = Literal["photo", "neutral"]
+ModelChoice = Literal["fit", "deca"]
+Behaviour = Literal["paper", "released"]
+JawAngles = Literal["axis-angle", "euler"]
 TextureSize = Literal[512, 1024, 2048]
 Engine = Literal["threads", "ray"]
 
@@ -28,6 +31,12 @@ class ReconstructOptions:
     """How head.glb and the OBJ meshes stand: posed as in the photo, or neutral."""
     head: str | None = None
     """A stored head (see `deca assets list`) or a head file (.npz) in place of the default head."""
+    model: ModelChoice = "fit"
+    """Fit the head to the photo, or predict it by DECA's published networks (see `deca assets add`)."""
+    behaviour: Behaviour = "paper"
+    """With --model deca: as the paper describes it, or as the released code does it, step by step."""
+    jaw: JawAngles = "axis-angle"
+    """With --model deca: how its weights give the jaw."""
     texture_size: TextureSize = 1024
     """Pixels along a side of texture.png."""
     overwrite: Annotated[bool, FlagCreatePairsOff] = False

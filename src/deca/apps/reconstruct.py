@@ -23,6 +23,7 @@ from deca.fitting.observation import observe, vertices_in_photo
 from deca.fitting.photo_texture import PhotoTexture
 from deca.fitting.registration import register
 from deca.fitting.relief_region import relief_region
+from deca.head.data import HeadData
 from deca.io.heads import find_head
 from deca.io.images import read_photo
 from deca.io.networks import face_detector, face_landmarker
@@ -78,8 +79,19 @@ def reconstruct(
 
 
 def open_reconstructor(options: ReconstructOptions) -> FaceReconstructor:
-    """What the options of the command ask for; raises HeadError or FileNotFoundError for a bad head."""
-    return Reconstructor(options.head, options.texture_size)
+    """What the options of the command ask for.
+
+    Raises HeadError or FileNotFoundError for a bad head; where published networks are asked for, AssetError
+    for a missing file and WeightsError for networks that do not fit.
+    """
+    if options.model == "fit":
+        return Reconstructor(options.head, options.texture_size)
+    # Imported late: the networks' ways are built on this module.
+    from deca.apps.published_model import open_paper_model, open_released_model
+
+    if options.behaviour == "released":
+        return open_released_model(options.head, options.jaw)
+    return open_paper_model(options.head, options.jaw, options.texture_size)
 
 
 def chosen_faces(found: list[FoundFace], choice: FaceChoice, name: str) -> list[FoundFace]:
@@ -87,6 +99,11 @@ def chosen_faces(found: list[FoundFace], choice: FaceChoice, name: str) -> list[
     if not found:
         raise NoFaceError(f"{name}: no face found; use a photo in which a face is at least 40 pixels wide")
     return [largest_face(found)] if choice == "largest" else found
+
+
+def fitted_landmarks(found: FoundFace, data: HeadData) -> Float[np.ndarray, "landmark 2"]:
+    """What a head is laid over, in pixels of the photo: the 468 landmarks where it has them, else the 68."""
+    return (found.dense468 if len(data.dense_landmark_triangles) else found.ibug68)[:, :2]
 
 
 @contextmanager
@@ -129,20 +146,15 @@ class Reconstructor:
     def geometry(self, found: FoundFace) -> tuple[Crop, LandmarkFit]:
         """The crop of one found face and its geometry alone: camera, pose, jaw, shape, expression."""
         crop = landmark_crop(found.ibug68)
-        landmarks_image = transform_points(crop.T_image_photo, self._landmarks(found))
+        landmarks_image = transform_points(crop.T_image_photo, fitted_landmarks(found, self.deca.data))
         return crop, fit_landmarks(self.deca.head_model, torch.from_numpy(landmarks_image))
-
-    def _landmarks(self, found: FoundFace) -> Float[np.ndarray, "landmark 2"]:
-        """The landmarks that the head model is fitted to, in pixels of the photo."""
-        dense = len(self.deca.data.dense_landmark_triangles) > 0
-        return (found.dense468 if dense else found.ibug68)[:, :2]
 
     @torch.no_grad()
     def face(self, task: FaceTask) -> Reconstruction:
         """Reconstruct one found face."""
         deca = self.deca
         photo, found, seconds = task.photo, task.found, dict(task.seconds)
-        landmarks_photo = torch.from_numpy(self._landmarks(found))
+        landmarks_photo = torch.from_numpy(fitted_landmarks(found, self.deca.data))
         with timed(seconds, "geometry"):
             crop, fitted = self.geometry(found)
             parameters = fitted.parameters

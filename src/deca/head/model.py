@@ -101,12 +101,12 @@ class HeadModel(nn.Module):
         batch = len(shape)
         rest = self.template_vertices + (
             shape @ self.shape_basis.flatten(1) + expression @ self.expression_basis.flatten(1)
-        ).view(batch, -1, 3)
+        ).view(batch, *self.template_vertices.shape)
         joints = self.rest_joints(parameters)
         rotations = axis_angle_to_matrix(self.joint_rotations(parameters))
         if self._pose_features:
             features = pose_features(rotations)[:, self._pose_features]
-            rest = rest + (features @ self.pose_basis[self._pose_features].flatten(1)).view(batch, -1, 3)
+            rest = rest + (features @ self.pose_basis[self._pose_features].flatten(1)).view_as(rest)
         transforms = joint_transforms(rotations, joints, self.data.joint_parents.tolist())
         return Head(skin(rest, transforms, self.skinning_weights), transforms)
 
@@ -114,4 +114,4 @@ class HeadModel(nn.Module):
         """Joint positions of the unposed heads, metres."""
         offsets = parameters.shape @ self.joint_shape_basis.flatten(1)
         offsets = offsets + parameters.expression @ self.joint_expression_basis.flatten(1)
-        return self.joint_template + offsets.view(parameters.batch, -1, 3)
+        return self.joint_template + offsets.view(parameters.batch, *self.joint_template.shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -40,6 +40,7 @@ class NetworkSizes:
         return _JAW + self.expression + self.detail
 
 
+@runtime_checkable
 class FaceNetworks(Protocol):
     """What a face needs of the networks, whatever runs them."""
 
@@ -80,6 +81,21 @@ class DecaNetworks(nn.Module):
     def displacement(self, parameters: Parameters) -> Float[Tensor, "batch 1 256 256"]:
         """Displacement in UV, metres, of the detail code under this expression and jaw."""
         return self.detail_decoder(decoder_input(parameters))
+
+
+class NetworksWithEulerJaw:
+    """Networks that were trained to give the jaw as Euler angles: theirs is turned to axis-angle at once."""
+
+    def __init__(self, networks: FaceNetworks) -> None:
+        self._networks = networks
+
+    def encode(self, image: Float[Tensor, "batch 3 224 224"]) -> Parameters:
+        """Parameters of crops, RGB in [0, 1]."""
+        return with_jaw_from_euler(self._networks.encode(image))
+
+    def displacement(self, parameters: Parameters) -> Float[Tensor, "batch 1 256 256"]:
+        """Displacement in UV, metres."""
+        return self._networks.displacement(parameters)
 
 
 def read_outputs(

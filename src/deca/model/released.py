@@ -127,6 +127,12 @@ class ReleasedDecoder(nn.Module):
         for name, array in (("face_eye_mask", face_eye_mask), ("fixed_displacement", fixed_displacement)):
             self.register_buffer(name, torch.from_numpy(array.astype(np.float32)), persistent=False)
 
+    def shaping_displacement(
+        self, displacement: Float[Tensor, "batch 1 256 256"]
+    ) -> Float[Tensor, "batch 1 256 256"]:
+        """The displacement that the detail normals are taken of: D within the mask, and the fixed map."""
+        return displacement * self.face_eye_mask + self.fixed_displacement
+
     def decode(
         self,
         parameters: Parameters,
