@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from deca.apps.network_reconstructor import NetworkReconstructor
 from deca.apps.options import JawAngles, TextureSize
@@ -25,6 +28,7 @@ from deca.io.heads import find_head
 from deca.io.inference import open_networks
 from deca.model.networks import FaceNetworks, NetworkSizes, NetworksWithEulerJaw
 from deca.model.released import ReleasedDecoder
+from deca.parameters import Parameters
 
 _HEAD, _WEIGHTS, _ALBEDO = "flame", "deca-weights", "albedo-bfm"
 _TRAINED_ON = "2020"
@@ -40,13 +44,13 @@ def open_paper_model(
     the networks' tensors are not what they should be.
     """
     networks = open_published_networks(jaw)
-    return NetworkReconstructor(published_head(head), networks, texture_size)
+    return NetworkReconstructor(published_head(head, networks.sizes), networks, texture_size)
 
 
 def open_released_model(head: str | Path | None, jaw: JawAngles) -> ReleasedReconstructor:
     """The published networks, used as the released code uses them; raises as `open_paper_model` does."""
     networks = open_published_networks(jaw)
-    data = published_head(head)
+    data = published_head(head, networks.sizes)
     decoder = ReleasedDecoder(
         data,
         _released_albedo(data),
@@ -60,20 +64,19 @@ def open_published_networks(jaw: JawAngles) -> FaceNetworks:
     """The stored networks; where `jaw` is "euler", they were trained to give the jaw as Euler angles."""
     record = find_asset(_WEIGHTS)
 
-    def tensors() -> Mapping[str, torch.Tensor]:
+    def tensors() -> Mapping[str, Tensor]:
         return {name: torch.from_numpy(array) for name, array in load_asset(_WEIGHTS).items()}
 
-    networks = open_networks(tensors, record.sha256, assets_folder() / "compiled")
+    networks = _OneAtATime(open_networks(tensors, record.sha256, assets_folder() / "compiled"))
     return NetworksWithEulerJaw(networks) if jaw == "euler" else networks
 
 
-def published_head(name: str | Path | None) -> HeadData:
-    """The head that the networks drive, with the components that they estimate.
+def published_head(name: str | Path | None, sizes: NetworkSizes) -> HeadData:
+    """The head that networks drive, with the components that they estimate.
 
     Of FLAME they drive the first 100 shape and 50 expression components, and the Basel albedo; where that
     is not stored, the mean albedo stands for it. Any other head must have the networks' own counts.
     """
-    sizes = NetworkSizes()
     record = read_record(heads_folder(), _HEAD)
     if name is None and record is None:
         raise AssetError(f"--model deca needs the head {_HEAD}: add {_NEEDED} with `deca assets add`")
@@ -90,6 +93,26 @@ def published_head(name: str | Path | None) -> HeadData:
     if read_record(assets_folder(), _ALBEDO) is None:
         data = replace(data, albedo_basis=np.zeros((sizes.albedo, 1, 1, 3), np.float32))
     return data
+
+
+class _OneAtATime:
+    """Networks that several threads may call: compiled ones answer one call at a time."""
+
+    def __init__(self, networks: FaceNetworks) -> None:
+        self._networks = networks
+        self._lock = Lock()
+
+    @property
+    def sizes(self) -> NetworkSizes:
+        return self._networks.sizes
+
+    def encode(self, image: Float[Tensor, "batch 3 224 224"]) -> Parameters:
+        with self._lock:
+            return self._networks.encode(image)
+
+    def displacement(self, parameters: Parameters) -> Float[Tensor, "batch 1 256 256"]:
+        with self._lock:
+            return self._networks.displacement(parameters)
 
 
 def _check_counts(data: HeadData, sizes: NetworkSizes) -> None:

@@ -89,6 +89,11 @@ class NetworksWithEulerJaw:
     def __init__(self, networks: FaceNetworks) -> None:
         self._networks = networks
 
+    @property
+    def sizes(self) -> NetworkSizes:
+        """How many numbers of each kind they estimate."""
+        return self._networks.sizes
+
     def encode(self, image: Float[Tensor, "batch 3 224 224"]) -> Parameters:
         """Parameters of crops, RGB in [0, 1]."""
         return with_jaw_from_euler(self._networks.encode(image))
