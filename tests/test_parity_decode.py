@@ -53,7 +53,7 @@ def _networks() -> DecaNetworks:
 @cache
 def _decoding(photo: int) -> ReleasedDecoding:
     parameters = encoded_parameters(_decoder().head_model, photo)
-    with torch.inference_mode():
+    with torch.no_grad():
         displacement = _networks().displacement(parameters)
         return _decoder().decode(parameters, displacement, stage("01_crop")[f"crop{photo}"][None])
 
@@ -95,7 +95,7 @@ def test_detail_under_another_expression_agrees() -> None:
         jaw=figures["transfer_pose"][:, 3:],
         expression=figures["transfer_exp"],
     )
-    with torch.inference_mode():
+    with torch.no_grad():
         decoded = _networks().displacement(transferred(own, driver))
     moved = released_displacement(decoded, _decoder().fixed_displacement)[..., ::2, ::2]
     agrees("transfer_displacement_map", moved, figures["transfer_displacement_map"], 1e-5)
