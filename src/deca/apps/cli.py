@@ -1,20 +1,26 @@
-"""The `deca` command: reconstruct, doctor."""
+"""The `deca` command: reconstruct, assets, doctor."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import tyro
 from rich.console import Console
 from rich.table import Table
+from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from deca.apps.errors import OutputError, UsageError
 from deca.apps.options import ReconstructOptions
 
 app = SubcommandApp()
+assets = SubcommandApp()
+app.command(assets, name="assets", help="Take in FLAME, DECA's weights and other heads that you own.")
 
 
 @app.command
@@ -34,6 +40,68 @@ def reconstruct(options: Annotated[ReconstructOptions, tyro.conf.arg(name="")]) 
     return 1 if failures else 0
 
 
+@assets.command(name="add")
+def add_assets(
+    paths: Annotated[
+        tuple[Path, ...],
+        Positional,
+        tyro.conf.arg(metavar="PATH ...", help="Files, or folders (searched in depth)."),
+    ],
+) -> int:
+    """Recognise, check and convert files, and keep them in your folder of assets."""
+    if not paths:
+        print("deca: no files given; name the files, or a folder of them", file=sys.stderr)
+        return 2
+    with _asset_errors():
+        from deca.apps.assets import add_files
+
+        return 1 if add_files(paths, Console()) else 0
+
+
+@assets.command(name="list")
+def list_assets() -> int:
+    """What is stored: what it is, of which file it was made, its licence and its SHA-256."""
+    with _asset_errors():
+        from deca.apps.asset_list import show_assets
+
+        show_assets(Console())
+    return 0
+
+
+@assets.command(name="verify")
+def verify_assets() -> int:
+    """Hash every stored file again; one that is gone or was changed is an error."""
+    with _asset_errors():
+        from deca.apps.asset_list import verify
+
+        return 1 if verify(Console()) else 0
+
+
+@assets.command(name="remove")
+def remove_asset(
+    name: Annotated[str, Positional, tyro.conf.arg(metavar="NAME", help="As `deca assets list` shows it.")],
+) -> int:
+    """Remove what is stored under a name."""
+    with _asset_errors():
+        from deca.apps.assets import remove
+
+        return 1 if remove(name, Console()) else 0
+
+
+@assets.command(name="path")
+def asset_path(
+    name: Annotated[
+        str | None, Positional, tyro.conf.arg(metavar="NAME", help="As `deca assets list` shows it.")
+    ] = None,
+) -> int:
+    """The folder of the assets, or the files of one."""
+    with _asset_errors():
+        from deca.apps.asset_list import show_path
+
+        show_path(name)
+    return 0
+
+
 @app.command
 def doctor() -> int:
     """Say what is installed, which device, heads and networks are here, and what is missing."""
@@ -46,6 +114,18 @@ def doctor() -> int:
         table.add_row(finding.subject, finding.found, finding.remedy, style=style)
     Console().print(table)
     return 1 if any(finding.remedy and finding.needed for finding in findings) else 0
+
+
+@contextmanager
+def _asset_errors() -> Iterator[None]:
+    """Say in one line what is wrong with an asset, and exit with 1."""
+    from deca.conversion.asset import AssetError
+
+    try:
+        yield
+    except AssetError as error:
+        print(f"deca: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 def main() -> None:

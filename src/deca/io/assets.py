@@ -39,6 +39,7 @@ class Verdict:
     """What looking at one stored asset found; `problem` is empty where it is as it was stored."""
 
     name: str
+    is_head: bool
     problem: str
 
 
@@ -97,7 +98,7 @@ def load_asset(name: str) -> dict[str, np.ndarray]:
 
     record = find_asset(name)
     while True:
-        path = assets_folder() / record.file
+        path = stored_file(record)
         try:
             return {key: tensor.numpy() for key, tensor in load_file(path).items()}
         except FileNotFoundError:
@@ -112,13 +113,33 @@ def load_asset(name: str) -> dict[str, np.ndarray]:
 
 def asset_files(name: str) -> list[Path]:
     """The files of what is stored under a name, a file or a head or both; AssetError where nothing is."""
-    records = [(folder, read_record(folder, name)) for folder in _shelves(name)]
-    return [folder / record.file for folder, record in records if record is not None]
+    records = [read_record(folder, name) for folder in _shelves(name)]
+    return [stored_file(record) for record in records if record is not None]
 
 
 def verify_assets() -> list[Verdict]:
     """Hash every stored file again."""
-    return [Verdict(name, _problem(folder, name)) for folder, name in _stored()]
+    return [Verdict(name, folder == heads_folder(), _problem(folder, name)) for folder, name in _stored()]
+
+
+def difference(record: AssetRecord) -> str:
+    """How a stored file departs from its record, and the remedy; empty where it is as it was stored."""
+    path = stored_file(record)
+    try:
+        found = sha256_of(path)
+    except FileNotFoundError:
+        return f"{path}: {_gone(record)}"
+    except OSError as error:
+        return f"{path}: cannot be read ({error.strerror}); {_again(record)}"
+    if found == record.sha256:
+        return ""
+    changed = f"changed since it was stored (SHA-256 {found[:12]}, not {record.sha256[:12]})"
+    return f"{path}: {changed}; {_again(record)}"
+
+
+def stored_file(record: AssetRecord) -> Path:
+    """The file that a record describes."""
+    return (heads_folder() if record.kind == "head" else assets_folder()) / record.file
 
 
 def remove_asset(name: str) -> None:
@@ -181,7 +202,7 @@ def _problem(folder: Path, name: str) -> str:
     """What is wrong with one stored asset; nothing where another process has just removed it."""
     try:
         record = read_record(folder, name)
-        while record is not None and (problem := _difference(folder, record)):
+        while record is not None and (problem := difference(record)):
             newer = read_record(folder, name)
             if newer == record:
                 return problem
@@ -190,21 +211,6 @@ def _problem(folder: Path, name: str) -> str:
     except AssetError as error:
         return str(error)
     return ""
-
-
-def _difference(folder: Path, record: AssetRecord) -> str:
-    """How the stored file departs from its record."""
-    path = folder / record.file
-    try:
-        found = sha256_of(path)
-    except FileNotFoundError:
-        return f"{path}: {_gone(record)}"
-    except OSError as error:
-        return f"{path}: cannot be read ({error.strerror}); {_again(record)}"
-    if found == record.sha256:
-        return ""
-    changed = f"changed since it was stored (SHA-256 {found[:12]}, not {record.sha256[:12]})"
-    return f"{path}: {changed}; {_again(record)}"
 
 
 def _gone(record: AssetRecord) -> str:
