@@ -146,6 +146,22 @@ def agrees(key: str, actual: Tensor, expected: Tensor, largest: float, usual: fl
         assert typical <= usual, f"{key}: off by {typical:.3g} at 99.9 %"
 
 
+def agrees_but_for(
+    pixels: int, key: str, actual: Tensor, expected: Tensor, largest: float, usual: float | None = None
+) -> None:
+    """As `agrees` for a picture of one face, some pixels left out.
+
+    Where the head itself is computed, its last digit depends on the machine, and with it which triangle
+    covers a pixel whose centre lies on an edge; the reference's own pictures move by as much.
+    """
+    assert actual.shape == expected.shape, key
+    off = (actual - expected).abs().amax((0, 1)).flatten()
+    kept = off.topk(pixels).indices
+    agreed = actual.clone().flatten(2)
+    agreed[..., kept] = expected.flatten(2)[..., kept]
+    agrees(key, agreed.view_as(actual), expected, largest, usual)
+
+
 def _archive(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         pytest.skip(f"{path.name} of the parity set is not there")
