@@ -15,7 +15,7 @@ from deca.head.uv import sample_map
 from deca.raster.fragments import fragments
 
 # Sides of the maps of mean and components, texels.
-MEAN_SIZE, BASIS_SIZE = 1024, 256
+MEAN_SIZE, BASIS_SIZE = 512, 256
 # iBUG: the outer and inner corner of each eye.
 _LEFT_CORNERS, _RIGHT_CORNERS = (45, 42), (36, 39)
 

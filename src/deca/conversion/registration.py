@@ -176,7 +176,7 @@ def _bend(
     surface: ClosestPoints,
     skin: Bool[np.ndarray, " triangle"],
 ) -> Float[np.ndarray, "vertex 3"]:
-    """Move vertices onto the surface by smooth fields, ever less stiff; what has no counterpart goes along."""
+    """Move vertices onto the surface by smooth fields, ever less stiff; the rest goes along."""
     count = len(vertices)
     chosen = np.unique(default.triangles[skin])
     border = border_vertices(target.triangles[target.skin], len(target.vertices))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -39,6 +39,15 @@ class Features:
     albedo_mean: Float[np.ndarray, "height width 3"]
     albedo_basis: Float[np.ndarray, "albedo basis_height basis_width 3"]
     registration: Registration
+
+    def moved(self, shift: Float[np.ndarray, "3"]) -> Features:
+        """The same for the target moved by a shift."""
+        registration = replace(
+            self.registration,
+            vertices=self.registration.vertices + shift,
+            translation=self.registration.translation + shift,
+        )
+        return replace(self, registration=registration)
 
 
 def transfer_features(target: TargetSurface, default: HeadData) -> Features:
