@@ -9,9 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from deca.apps.flame_heads import still_needed, stored_parts
+from deca.conversion.asset import KINDS, AssetError
 from deca.head.data import HeadError
+from deca.io.asset_records import assets_folder, heads_folder, stored_names
+from deca.io.assets import list_assets
 from deca.io.files import data_file
-from deca.io.heads import default_head
+from deca.io.heads import DEFAULT_HEAD, default_head
 
 REQUIRED = (
     "numpy",
@@ -20,6 +24,8 @@ REQUIRED = (
     "onnxruntime",
     "opencv-python-headless",
     "pillow",
+    "safetensors",
+    "filelock",
     "scipy",
     "pygltflib",
     "tyro",
@@ -38,7 +44,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at the machine, the packages, the head and the networks."""
+    """Look at the machine, the packages, the head, the networks and the user's assets."""
     findings = [
         Finding("deca", version("deca")),
         Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
@@ -52,6 +58,7 @@ def examine() -> list[Finding]:
     findings.append(_heic())
     findings.append(_head())
     findings += [_file(name) for name in NETWORKS]
+    findings += _assets()
     return findings
 
 
@@ -93,3 +100,23 @@ def _file(name: str) -> Finding:
     except FileNotFoundError as error:
         return Finding(name, "missing", str(error))
     return Finding(name, f"{path.stat().st_size / 1e6:.1f} MB")
+
+
+def _assets() -> list[Finding]:
+    """What the user has added, and which heads and models that makes."""
+    folder = str(assets_folder())
+    try:
+        names = [record.name for record in list_assets() if record.kind != "head"]
+        needed = [still_needed("flame", stored_parts("flame"))]
+    except AssetError as error:
+        return [Finding("assets", str(error), "deca assets verify", needed=False)]
+    if "deca-weights" not in names:
+        needed.append(f"deca-weights ({KINDS['deca-weights'].file})")
+    lacking = ", ".join(filter(None, needed))
+    return [
+        Finding("assets", f"{', '.join(names) or 'none'} in {folder}"),
+        Finding("--head", ", ".join([DEFAULT_HEAD, *stored_names(heads_folder())])),
+        Finding("--model deca", f"needs {lacking}", "deca assets add FILE", needed=False)
+        if lacking
+        else Finding("--model deca", "has all it needs"),
+    ]
