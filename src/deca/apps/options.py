@@ -17,18 +17,10 @@ TextureSize = Literal[512, 1024, 2048]
 Engine = Literal["threads", "ray"]
 
 
-@dataclass(frozen=True)
-class ReconstructOptions:
-    """Options of `deca reconstruct`."""
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """What heads are made of, and how."""
 
-    photos: Annotated[tuple[str, ...], Positional, arg(metavar="PHOTO ...")]
-    """Photo files, folders (searched in depth) or quoted glob patterns."""
-    out: Path
-    """Folder for the results; what is done there already is skipped."""
-    face: FaceChoice = "all"
-    """Every face, left to right, or the largest alone."""
-    pose: OpeningPose = "photo"
-    """How head.glb and the OBJ meshes stand: posed as in the photo, or neutral."""
     head: str | None = None
     """A stored head (see `deca assets list`) or a head file (.npz) in place of the default head."""
     model: ModelChoice = "fit"
@@ -39,6 +31,20 @@ class ReconstructOptions:
     """With --model deca: how its weights give the jaw."""
     texture_size: TextureSize = 1024
     """Pixels along a side of texture.png."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconstructOptions(ModelOptions):
+    """Options of `deca reconstruct`."""
+
+    photos: Annotated[tuple[str, ...], Positional, arg(metavar="PHOTO ...")]
+    """Photo files, folders (searched in depth) or quoted glob patterns."""
+    out: Path
+    """Folder for the results; what is done there already is skipped."""
+    face: FaceChoice = "all"
+    """Every face, left to right, or the largest alone."""
+    pose: OpeningPose = "photo"
+    """How head.glb and the OBJ meshes stand: posed as in the photo, or neutral."""
     overwrite: Annotated[bool, FlagCreatePairsOff] = False
     """Do again what is done."""
     engine: Engine = "threads"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from deca.apps.options import FaceChoice, ReconstructOptions, TextureSize
+from deca.apps.options import Behaviour, FaceChoice, JawAngles, ModelChoice, ModelOptions, TextureSize
 from deca.apps.reconstruction import Reconstruction
 from deca.fitting.appearance import shading_map
 from deca.fitting.displacement import fit_displacement
@@ -67,23 +67,29 @@ def reconstruct(
     *,
     face: FaceChoice = "all",
     head: str | Path | None = None,
+    model: ModelChoice = "fit",
+    behaviour: Behaviour = "paper",
+    jaw: JawAngles = "axis-angle",
     texture_size: TextureSize = 1024,
 ) -> list[Reconstruction]:
     """Reconstruct the faces of a photo, from the viewer's left to right, or the largest alone.
 
-    `photo` is a file or an array (height, width, 3) of sRGB bytes; `head` the name of a stored head or
-    a head file in place of the default head. Raises FileNotFoundError, PhotoError or HeadError for bad files,
-    and NoFaceError where no face is found.
+    `photo` is a file or an array (height, width, 3) of sRGB bytes; the other arguments are the options of
+    `deca reconstruct`. Raises FileNotFoundError, PhotoError or HeadError for bad files, NoFaceError where no
+    face is found, and with `model` "deca" AssetError or WeightsError where its files are missing or bad.
     """
-    return Reconstructor(head, texture_size).photo(photo, face)
+    options = ModelOptions(
+        head=None if head is None else str(head),
+        model=model,
+        behaviour=behaviour,
+        jaw=jaw,
+        texture_size=texture_size,
+    )
+    return reconstruct_photo(open_reconstructor(options), photo, face)
 
 
-def open_reconstructor(options: ReconstructOptions) -> FaceReconstructor:
-    """What the options of the command ask for.
-
-    Raises HeadError or FileNotFoundError for a bad head; where published networks are asked for, AssetError
-    for a missing file and WeightsError for networks that do not fit.
-    """
+def open_reconstructor(options: ModelOptions) -> FaceReconstructor:
+    """What the options ask for; raises as `reconstruct` does for heads and networks."""
     if options.model == "fit":
         return Reconstructor(options.head, options.texture_size)
     # Imported late: the networks' ways are built on this module.
@@ -92,6 +98,19 @@ def open_reconstructor(options: ReconstructOptions) -> FaceReconstructor:
     if options.behaviour == "released":
         return open_released_model(options.head, options.jaw)
     return open_paper_model(options.head, options.jaw, options.texture_size)
+
+
+def reconstruct_photo(
+    reconstructor: FaceReconstructor, photo: str | Path | Photo, face: FaceChoice
+) -> list[Reconstruction]:
+    """Reconstruct the faces of one photo, or the largest alone; raises as `reconstruct` does for photos."""
+    name = "the photo" if isinstance(photo, np.ndarray) else str(photo)
+    seconds: dict[str, float] = {}
+    with timed(seconds, "reading"):
+        pixels = photo if isinstance(photo, np.ndarray) else read_photo(photo)
+    with timed(seconds, "finding"):
+        found = reconstructor.find(pixels)
+    return reconstructor.faces([FaceTask(pixels, one, seconds) for one in chosen_faces(found, face, name)])
 
 
 def chosen_faces(found: list[FoundFace], choice: FaceChoice, name: str) -> list[FoundFace]:
@@ -127,13 +146,7 @@ class Reconstructor:
 
     def photo(self, photo: str | Path | Photo, face: FaceChoice = "all") -> list[Reconstruction]:
         """Reconstruct the faces of one photo, or the largest alone; raises as `reconstruct` does."""
-        name = "the photo" if isinstance(photo, np.ndarray) else str(photo)
-        seconds: dict[str, float] = {}
-        with timed(seconds, "reading"):
-            pixels = photo if isinstance(photo, np.ndarray) else read_photo(photo)
-        with timed(seconds, "finding"):
-            found = self.find(pixels)
-        return self.faces([FaceTask(pixels, one, seconds) for one in chosen_faces(found, face, name)])
+        return reconstruct_photo(self, photo, face)
 
     def find(self, photo: Photo) -> list[FoundFace]:
         """Every face of a photo, from the viewer's left to right."""
