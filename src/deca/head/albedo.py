@@ -54,7 +54,7 @@ class AlbedoModel(nn.Module):
     def released(
         cls,
         mean: Float[np.ndarray, "height width 3"],
-        basis: Float[np.ndarray, "albedo height width 3"],
+        basis: Float[np.ndarray, "albedo basis_height basis_width 3"],
         size: int,
     ) -> AlbedoModel:
         """The model as DECA's released code has it: every second texel of 512, and so on for other sizes.
@@ -65,7 +65,7 @@ class AlbedoModel(nn.Module):
         if rest or mean.shape[0] != mean.shape[1] or mean.shape != basis.shape[1:]:
             raise ValueError(
                 f"albedo of shape {mean.shape} with components of {basis.shape[1:]}: the released code picks "
-                f"every n-th texel of squares of one size, a multiple of {size}"
+                f"every n-th texel of squares of one size, a multiple of {size}; use AlbedoModel.averaged"
             )
         return cls(_maps(mean[None, ::step, ::step]), _maps(basis[:, ::step, ::step]))
 
