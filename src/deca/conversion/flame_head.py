@@ -116,11 +116,11 @@ def _check_together(arrays: Mapping[str, Arrays]) -> None:
     """AssetError where files are of different FLAME versions or topologies."""
     flame, landmarks, template = (arrays[kind] for kind in NEEDED)
     triangles, vertex_count = flame["triangles"], len(flame["template_vertices"])
+    if len(template["triangles"]) != len(triangles):
+        found = f"it has {len(template['triangles'])} triangles, the model {len(triangles)}"
+        raise _mismatch("flame-template", found)
     if not np.array_equal(template["triangles"], triangles):
-        raise _mismatch(
-            "flame-template",
-            f"its {len(template['triangles'])} triangles are not the model's {len(triangles)}",
-        )
+        raise _mismatch("flame-template", "its triangles join other vertices than the model's")
     for name in _LANDMARKS:
         if (largest := int(landmarks[name].max())) >= len(triangles):
             raise _mismatch("flame-landmarks", f"{name} names triangle {largest} of {len(triangles)}")
