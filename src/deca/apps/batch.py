@@ -66,13 +66,15 @@ def _outcomes(
     todo: Iterator[PhotoJob], most: int, options: ReconstructOptions, reserved: frozenset[str]
 ) -> Generator[Outcome, None, None]:
     """What becomes of the photos, as it comes; `most` is how many they are at most."""
-    reconstructor = _reconstructor(options)
     if options.engine == "ray":
         # Imported when asked for: Ray is an extra, and takes seconds to import.
         from deca.apps.ray_engine import ray_stream
 
+        # What is wrong with a head or networks is better told by this process than by a worker.
+        _reconstructor(options)
         yield from ray_stream(todo, options, reserved)
         return
+    reconstructor = _reconstructor(options)
     cores = len(os.sched_getaffinity(0))
     workers = min(options.workers or min(_MOST_THREADS, cores), most)
     work = PhotoWork(reconstructor, options.out, options.face, options.pose, reserved)
