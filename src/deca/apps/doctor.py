@@ -30,6 +30,9 @@ REQUIRED = (
     "pygltflib",
     "tyro",
 )
+# Beside the head that FLAME's files make.
+PUBLISHED_MODEL = ("deca-weights",)
+RELEASED_MODEL = (*PUBLISHED_MODEL, "uv-face-eye-mask", "fixed-displacement")
 NETWORKS = ("face_detector_full.onnx", "face_landmarks_468.onnx")
 
 
@@ -104,19 +107,22 @@ def _file(name: str) -> Finding:
 
 def _assets() -> list[Finding]:
     """What the user has added, and which heads and models that makes."""
-    folder = str(assets_folder())
     try:
         names = [record.name for record in list_assets() if record.kind != "head"]
-        needed = [still_needed("flame", stored_parts("flame"))]
+        flame = still_needed("flame", stored_parts("flame"))
     except AssetError as error:
         return [Finding("assets", str(error), "deca assets verify", needed=False)]
-    if "deca-weights" not in names:
-        needed.append(f"deca-weights ({KINDS['deca-weights'].file})")
-    lacking = ", ".join(filter(None, needed))
     return [
-        Finding("assets", f"{', '.join(names) or 'none'} in {folder}"),
+        Finding("assets", f"{', '.join(names) or 'none'} in {assets_folder()}"),
         Finding("--head", ", ".join([DEFAULT_HEAD, *stored_names(heads_folder())])),
-        Finding("--model deca", f"needs {lacking}", "deca assets add FILE", needed=False)
-        if lacking
-        else Finding("--model deca", "has all it needs"),
+        _ready("--model deca", flame, [kind for kind in PUBLISHED_MODEL if kind not in names]),
+        _ready("--behaviour released", flame, [kind for kind in RELEASED_MODEL if kind not in names]),
     ]
+
+
+def _ready(option: str, flame: str, missing: list[str]) -> Finding:
+    """Whether an option of `deca reconstruct` has the files it needs; `flame` is what FLAME's head lacks."""
+    needed = ", ".join(filter(None, [flame, *(f"{kind} ({KINDS[kind].file})" for kind in missing)]))
+    if not needed:
+        return Finding(option, "has all it needs")
+    return Finding(option, f"needs {needed}", "deca assets add FILE", needed=False)
