@@ -74,6 +74,9 @@ def fit_displacement(
     if not (seen * allowed > 0.5).any():
         return torch.zeros(1, 1, size, size)
     photo = read_skin(observation, lighting, seen * allowed)
+    # In a very small photo every pixel of skin is mixed with something else.
+    if not (photo.weights > 0.5).any():
+        return torch.zeros(1, 1, size, size)
     hair = covered_by_hair(photo, observation, predicted, region)
     photo = photo.without(np.maximum(hair, covered_by_things(photo, region)))
     relief = _relief(photo, observation, lighting, config) * photo.weights
