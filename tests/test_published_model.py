@@ -1,4 +1,4 @@
-"""`deca reconstruct --model deca` on files in the published schemas, from adding them to the folder of a face."""
+"""`deca reconstruct --model deca` on files in the published schemas, from adding them to a face's folder."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def written(request, home, tmp_path_factory) -> tuple[str, Path]:
     out = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DECA_HOME", str(home))
-        arguments = ("--model", "deca", "--behaviour", request.param, "--texture-size", "512")
+        arguments = ("--model", "deca", "--behaviour", request.param)
         assert run("reconstruct", ASTRONAUT, "--out", out, *arguments) == 0
     return request.param, out / "astronaut"
 
@@ -162,3 +162,16 @@ def test_without_files_the_command_says_what_to_add(tmp_path, capsys, monkeypatc
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "deca_model.tar" in line
     assert "deca assets add" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--behaviour", "released"), "only --model deca"),
+        (("--jaw", "euler"), "only --model deca"),
+        (("--model", "deca", "--behaviour", "released", "--texture-size", "512"), "256 texels"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(tmp_path, capsys, arguments, said):
+    assert run("reconstruct", ASTRONAUT, "--out", tmp_path, *arguments) == 2
+    assert said in capsys.readouterr().err

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deca.apps.network_reconstructor import NetworkReconstructor
-from deca.apps.options import JawAngles, TextureSize
+from deca.apps.options import ModelOptions
 from deca.apps.released_reconstructor import ReleasedReconstructor
 from deca.conversion.asset import AssetError
 from deca.conversion.flame_head import with_counts
@@ -30,27 +30,27 @@ from deca.model.networks import FaceNetworks, NetworkSizes, NetworksWithEulerJaw
 from deca.model.released import ReleasedDecoder
 from deca.parameters import Parameters
 
+COMPILED = "compiled"
+"""Folder of the networks in OpenVINO's form, under the hash of their weights."""
 _HEAD, _WEIGHTS, _ALBEDO = "flame", "deca-weights", "albedo-bfm"
 _TRAINED_ON = "2020"
 _NEEDED = "generic_model.pkl of FLAME 2020, landmark_embedding.npy and head_template.obj"
 
 
-def open_paper_model(
-    head: str | Path | None, jaw: JawAngles, texture_size: TextureSize
-) -> NetworkReconstructor:
-    """The published networks, used as the paper describes; `head` is the stored FLAME unless it is named.
+def open_paper_model(options: ModelOptions) -> NetworkReconstructor:
+    """The published networks, used as the paper describes; the head is the stored FLAME unless it is named.
 
     AssetError where a file is not stored, HeadError where head and networks do not fit, WeightsError where
     the networks' tensors are not what they should be.
     """
-    networks = open_published_networks(jaw)
-    return NetworkReconstructor(published_head(head, networks.sizes), networks, texture_size)
+    networks = open_published_networks(options)
+    return NetworkReconstructor(published_head(options.head, networks.sizes), networks, options.texture_size)
 
 
-def open_released_model(head: str | Path | None, jaw: JawAngles) -> ReleasedReconstructor:
+def open_released_model(options: ModelOptions) -> ReleasedReconstructor:
     """The published networks, used as the released code uses them; raises as `open_paper_model` does."""
-    networks = open_published_networks(jaw)
-    data = published_head(head, networks.sizes)
+    networks = open_published_networks(options)
+    data = published_head(options.head, networks.sizes)
     decoder = ReleasedDecoder(
         data,
         _released_albedo(data),
@@ -60,15 +60,17 @@ def open_released_model(head: str | Path | None, jaw: JawAngles) -> ReleasedReco
     return ReleasedReconstructor(data, networks, decoder, _texel_template(decoder.layout))
 
 
-def open_published_networks(jaw: JawAngles) -> FaceNetworks:
-    """The stored networks; where `jaw` is "euler", they were trained to give the jaw as Euler angles."""
+def open_published_networks(options: ModelOptions) -> FaceNetworks:
+    """The stored networks; those whose jaw is given as Euler angles have it turned to axis-angle."""
     record = find_asset(_WEIGHTS)
 
     def tensors() -> Mapping[str, Tensor]:
         return {name: torch.from_numpy(array) for name, array in load_asset(_WEIGHTS).items()}
 
-    networks = _OneAtATime(open_networks(tensors, record.sha256, assets_folder() / "compiled"))
-    return NetworksWithEulerJaw(networks) if jaw == "euler" else networks
+    folder = assets_folder() / COMPILED
+    threads = torch.get_num_threads()
+    networks = _OneAtATime(open_networks(tensors, record.sha256, folder, threads, options.precision))
+    return NetworksWithEulerJaw(networks) if options.jaw == "euler" else networks
 
 
 def published_head(name: str | Path | None, sizes: NetworkSizes) -> HeadData:

@@ -13,7 +13,16 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from deca.apps.options import Behaviour, FaceChoice, JawAngles, ModelChoice, ModelOptions, TextureSize
+from deca.apps.errors import UsageError
+from deca.apps.options import (
+    Behaviour,
+    FaceChoice,
+    JawAngles,
+    ModelChoice,
+    ModelOptions,
+    Precision,
+    TextureSize,
+)
 from deca.apps.reconstruction import Reconstruction
 from deca.fitting.appearance import shading_map
 from deca.fitting.displacement import fit_displacement
@@ -70,6 +79,7 @@ def reconstruct(
     model: ModelChoice = "fit",
     behaviour: Behaviour = "paper",
     jaw: JawAngles = "axis-angle",
+    precision: Precision = "f32",
     texture_size: TextureSize = 1024,
 ) -> list[Reconstruction]:
     """Reconstruct the faces of a photo, from the viewer's left to right, or the largest alone.
@@ -83,6 +93,7 @@ def reconstruct(
         model=model,
         behaviour=behaviour,
         jaw=jaw,
+        precision=precision,
         texture_size=texture_size,
     )
     return reconstruct_photo(open_reconstructor(options), photo, face)
@@ -90,14 +101,27 @@ def reconstruct(
 
 def open_reconstructor(options: ModelOptions) -> FaceReconstructor:
     """What the options ask for; raises as `reconstruct` does for heads and networks."""
+    _check_used(options)
     if options.model == "fit":
         return Reconstructor(options.head, options.texture_size)
     # Imported late: the networks' ways are built on this module.
     from deca.apps.published_model import open_paper_model, open_released_model
 
     if options.behaviour == "released":
-        return open_released_model(options.head, options.jaw)
-    return open_paper_model(options.head, options.jaw, options.texture_size)
+        return open_released_model(options)
+    return open_paper_model(options)
+
+
+def _check_used(options: ModelOptions) -> None:
+    """UsageError for an option that the chosen model would pass over in silence."""
+    usual = ModelOptions()
+    for name in ("behaviour", "jaw", "precision"):
+        if options.model == "fit" and getattr(options, name) != getattr(usual, name):
+            raise UsageError(f"--{name} {getattr(options, name)}: only --model deca has a choice of {name}")
+    if options.behaviour == "released" and options.texture_size != usual.texture_size:
+        raise UsageError(
+            f"--texture-size {options.texture_size}: --behaviour released has textures of 256 texels"
+        )
 
 
 def reconstruct_photo(
