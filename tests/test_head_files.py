@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from deca.head.data import HeadData, HeadError
-from deca.io.heads import default_head, read_head, write_head
+from deca.io.files import data_file
+from deca.io.heads import default_head, read_head, write_compact_head, write_head
 
 
 def saved_arrays(data: HeadData) -> dict[str, np.ndarray]:
@@ -21,8 +22,16 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> Path:
     return path
 
 
-def test_a_head_loads_back(small_head, tmp_path):
+def test_a_head_loads_back_with_every_digit(small_head, tmp_path):
     write_head(small_head, tmp_path / "head.npz")
+    again = read_head(tmp_path / "head.npz")
+    for name, array in saved_arrays(small_head).items():
+        np.testing.assert_array_equal(saved_arrays(again)[name], array)
+        assert saved_arrays(again)[name].dtype == array.dtype
+
+
+def test_a_compact_head_loads_back(small_head, tmp_path):
+    write_compact_head(small_head, tmp_path / "head.npz")
     again = read_head(tmp_path / "head.npz")
     for field in fields(HeadData):
         before, after = getattr(small_head, field.name), getattr(again, field.name)
@@ -44,6 +53,15 @@ def test_the_default_head_is_small_and_says_where_it_is_from():
     assert len(head.albedo_basis) == 50
     path = Path(__file__).parents[1] / "src" / "deca" / "data" / "default_head.npz"
     assert path.stat().st_size <= 12e6
+
+
+def test_the_shipped_file_holds_what_writing_it_again_makes(tmp_path):
+    write_compact_head(default_head(), tmp_path / "again.npz")
+    with np.load(tmp_path / "again.npz") as again, np.load(data_file("default_head.npz")) as shipped:
+        assert again.files == shipped.files
+        for name in shipped.files:
+            np.testing.assert_array_equal(again[name], shipped[name])
+            assert again[name].dtype == shipped[name].dtype
 
 
 @pytest.mark.parametrize(
