@@ -55,11 +55,11 @@ def remove(name: str, console: Console) -> int:
 
 def _files(path: Path) -> Iterator[Path]:
     """The path itself, where it is a file or ICT-FaceKit's folder, or else all of these in it, in order."""
-    if not path.is_dir() or is_facekit(path):
+    if not path.is_dir() or _is_facekit(path):
         yield path
         return
     for folder, below, files in os.walk(path):
-        kits = [name for name in below if is_facekit(Path(folder, name))]
+        kits = [name for name in below if _is_facekit(Path(folder, name))]
         # What os.walk finds in this list it goes into next.
         below[:] = sorted(name for name in below if name not in kits and not name.startswith("."))
         yield from (Path(folder, name) for name in sorted([*kits, *files]) if not name.startswith("."))
@@ -84,6 +84,6 @@ def _described(path: Path, record: AssetRecord) -> str:
     return f"[bold]{escape(path.name)}[/] {escape(' · '.join((*facts, hashed)))}"
 
 
-def is_facekit(path: Path) -> bool:
-    """X."""
-    return (path / "FaceXModel").is_dir()
+def _is_facekit(path: Path) -> bool:
+    """Whether a folder is ICT-FaceKit, which is one asset of many files."""
+    return (path / "FaceXModel").is_dir() or (path / "generic_neutral_mesh.obj").is_file()
