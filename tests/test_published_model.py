@@ -175,3 +175,11 @@ def test_without_files_the_command_says_what_to_add(tmp_path, capsys, monkeypatc
 def test_an_option_that_would_do_nothing_is_refused(tmp_path, capsys, arguments, said):
     assert run("reconstruct", ASTRONAUT, "--out", tmp_path, *arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_compiled_networks_go_with_their_weights(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("DECA_HOME", str(tmp_path))
+    compiled = tmp_path / "compiled" / "of-other-weights"
+    compiled.mkdir(parents=True)
+    assert run("assets", "add", published_folder() / "uv_face_mask.png") == 0
+    assert not compiled.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.markup import escape
 from deca.apps.asset_list import description, tell
 from deca.apps.flame_heads import update_flame_heads
 from deca.conversion.asset import AssetError, UnknownAssetError
-from deca.io.asset_records import AssetRecord
+from deca.io.asset_records import AssetRecord, assets_folder, compiled_folder, read_record
 from deca.io.assets import add_asset, remove_asset, source_of
 from deca.io.published_files import read_published
 
@@ -43,6 +44,7 @@ def add_files(paths: Sequence[Path], console: Console) -> int:
                 tell(console, f"{_described(file, record)} · {time.perf_counter() - started:.1f} s")
     if passed_over:
         tell(console, f"[dim]{passed_over} other files were passed over[/]")
+    _remove_compiled()
     return failures + (update_flame_heads(console) if added else 0)
 
 
@@ -50,7 +52,16 @@ def remove(name: str, console: Console) -> int:
     """Remove what is stored under a name, and heads made of it; returns how many heads failed."""
     remove_asset(name)
     tell(console, f"{escape(name)}: removed")
+    _remove_compiled()
     return update_flame_heads(console)
+
+
+def _remove_compiled() -> None:
+    """Remove what was compiled of weights that are no longer stored."""
+    weights = read_record(assets_folder(), "deca-weights")
+    for kept in compiled_folder().glob("*"):
+        if weights is None or kept.name != weights.sha256:
+            shutil.rmtree(kept, ignore_errors=True)
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -22,7 +22,7 @@ from deca.head.data import HeadData, HeadError
 from deca.head.released_detail import DETAIL_SIZE
 from deca.head.texel_mesh import TexelTemplate, published_texel_template, texel_template
 from deca.head.uv import UVLayout
-from deca.io.asset_records import assets_folder, heads_folder, read_record
+from deca.io.asset_records import assets_folder, compiled_folder, heads_folder, read_record
 from deca.io.assets import find_asset, load_asset
 from deca.io.heads import find_head
 from deca.io.inference import open_networks
@@ -30,8 +30,6 @@ from deca.model.networks import FaceNetworks, NetworkSizes, NetworksWithEulerJaw
 from deca.model.released import ReleasedDecoder
 from deca.parameters import Parameters
 
-COMPILED = "compiled"
-"""Folder of the networks in OpenVINO's form, under the hash of their weights."""
 _HEAD, _WEIGHTS, _ALBEDO = "flame", "deca-weights", "albedo-bfm"
 _TRAINED_ON = "2020"
 _NEEDED = "generic_model.pkl of FLAME 2020, landmark_embedding.npy and head_template.obj"
@@ -67,9 +65,9 @@ def open_published_networks(options: ModelOptions) -> FaceNetworks:
     def tensors() -> Mapping[str, Tensor]:
         return {name: torch.from_numpy(array) for name, array in load_asset(_WEIGHTS).items()}
 
-    folder = assets_folder() / COMPILED
     threads = torch.get_num_threads()
-    networks = _OneAtATime(open_networks(tensors, record.sha256, folder, threads, options.precision))
+    networks = open_networks(tensors, record.sha256, compiled_folder(), threads, options.precision)
+    networks = _OneAtATime(networks)
     return NetworksWithEulerJaw(networks) if options.jaw == "euler" else networks
 
 

@@ -1,4 +1,4 @@
-"""The texture of one photo's head: appearance fitted at a small size, colours gathered at the texture's own."""
+"""The texture of one photo's head: appearance fitted at a small size, colours gathered at its own."""
 
 from __future__ import annotations
 

@@ -50,6 +50,11 @@ def heads_folder() -> Path:
     return assets_folder() / "heads"
 
 
+def compiled_folder() -> Path:
+    """Where networks are kept in the form that OpenVINO runs, under the hash of their weights."""
+    return assets_folder() / "compiled"
+
+
 def check_name(name: str) -> None:
     """AssetError where a name cannot be the name of a file everywhere."""
     if not _NAME.fullmatch(name):
