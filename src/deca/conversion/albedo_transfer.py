@@ -93,10 +93,10 @@ def _eye_places(
     eye_corners: tuple[int, int],
     offsets: Float[np.ndarray, "point 3"],
 ) -> Float[np.ndarray, "point 2"]:
-    """(u, v) on the default head's eyeball for points about the centre of a target's, both looking along +z."""
+    """(u, v) on the default head's eyeball for points about a target's centre, both looking along +z."""
     template = default.template_vertices.astype(np.float64)
     carried = default.skinning_weights[:, default.joint_names.index(joint)] > 0.99
-    ball = carried[default.triangles].all(1)
+    ball = np.all(carried[default.triangles], axis=1)
     vertices = template[carried]
     centre = (vertices.min(0) + vertices.max(0)) / 2
     radius = np.linalg.norm(vertices - centre, axis=1).mean()
@@ -111,7 +111,9 @@ def _eye_places(
     angle = np.where(offsets[:, 2:] > 0, bent, np.pi - np.arcsin(np.minimum(across / length, 1)))
     direction = offsets[:, :2] / np.maximum(across, 1e-12)
     places = centre + radius * np.concatenate([direction * np.sin(angle), np.cos(angle)], 1)
-    return _texture_places(default, ClosestPoints(template, default.triangles, ball), places, None)
+    return _texture_places(
+        default, ClosestPoints(template, default.triangles, np.asarray(ball)), places, None
+    )
 
 
 def _filled(

@@ -33,7 +33,7 @@ _MARGIN = 0.002
 
 @dataclass(frozen=True)
 class KeptMesh:
-    """Kept vertices, as indices into ICT-FaceKit's, and triangles on them; `parts` marks those of each part."""
+    """Kept vertices, as indices into ICT-FaceKit's, and triangles on them, marked by their part."""
 
     vertices: Int[np.ndarray, " vertex"]
     triangles: Int[np.ndarray, "triangle 3"]

@@ -24,6 +24,8 @@ from deca.head.data import HeadData
 LICENCE = "MIT, (c) 2020 USC Institute for Creative Technologies; albedo and landmarks CC0"
 
 _CENTIMETRE = 0.01
+# iBUG: the middle of the inner rim of each lip, point above point.
+_UPPER_LIP, _LOWER_LIP = (61, 62, 63), (67, 66, 65)
 _JAW = JOINTS.index("jaw")
 # Rings about the neck rise to the back by this much; they and the surroundings of the jaw's ends reach so
 # far, and the jaw's ends lie so far to the sides, metres.
@@ -40,8 +42,7 @@ def ict_head(kit: FaceKit, default: HeadData) -> HeadData:
     centres, with eyeLook shapes as far as the default head's.
     """
     mesh = keep_mesh(kit)
-    target, features = _aligned(kit, mesh, default)
-    vertices = target.vertices
+    vertices, target, features = _aligned(kit, mesh, default)
     moves = {
         name: _CENTIMETRE * np.sum([kit.shapes[shape][mesh.vertices] for shape in shapes], axis=0)
         for name, shapes in ACTIONS.items()
@@ -53,13 +54,18 @@ def ict_head(kit: FaceKit, default: HeadData) -> HeadData:
     weights = _skinning(mesh, vertices, joints, opening)
     pose_basis, basis = correct_jaw(vertices, moves, weights[:, _JAW], hinge)
     mean, albedo = with_inner_colours(
-        features.albedo_mean, features.albedo_basis, target, _inner_parts(mesh), target.landmarks[48:, 2].mean()
+        features.albedo_mean,
+        features.albedo_basis,
+        target,
+        _inner_parts(mesh),
+        vertices[np.searchsorted(mesh.vertices, LANDMARKS[48:]), 2].mean(),
     )
     regions = {
         **features.regions,
         "teeth": mesh.parts["teeth"],
         "tongue": mesh.parts["tongue"],
-        "mouth_interior": mesh.parts["mouth_socket"] | (mesh.parts["gums_and_tongue"] & ~mesh.parts["tongue"]),
+        "mouth_interior": mesh.parts["mouth_socket"]
+        | (mesh.parts["gums_and_tongue"] & ~mesh.parts["tongue"]),
         "eye_sockets": mesh.parts["left_eye_socket"] | mesh.parts["right_eye_socket"],
     }
     return HeadData(
@@ -123,13 +129,22 @@ def correct_jaw(
     return pose_basis, basis
 
 
-def _aligned(kit: FaceKit, mesh: KeptMesh, default: HeadData) -> tuple[TargetSurface, Features]:
-    """The neutral surface in metres about the default head's origin, with what is carried over to it."""
-    vertices = kit.neutral[mesh.vertices].astype(np.float64) * _CENTIMETRE
+def _aligned(kit: FaceKit, mesh: KeptMesh, default: HeadData) -> tuple[np.ndarray, TargetSurface, Features]:
+    """The neutral vertices in metres about the default head's origin; the same as a surface with its lips
+    closed, and what is carried over to it.
+
+    The published lips stand apart by nearly a millimetre. Landmarks are carried over from closed lips to
+    closed lips, or every mouth would be fitted as much too open.
+    """
+    neutral = kit.neutral[mesh.vertices].astype(np.float64) * _CENTIMETRE
+    landmarks = np.searchsorted(mesh.vertices, LANDMARKS)
+    close = kit.shapes["mouthClose"][mesh.vertices].astype(np.float64) * _CENTIMETRE
+    upper, lower = (landmarks[list(lip)] for lip in (_UPPER_LIP, _LOWER_LIP))
+    gap, closing = neutral[upper] - neutral[lower], close[lower] - close[upper]
+    closed = neutral + close * (gap[:, 1].mean() / closing[:, 1].mean())
 
     def surface(vertices: np.ndarray) -> TargetSurface:
         balls = [vertices[_kept(mesh, *PARTS[name])] for name in ("left_eyeball", "right_eyeball")]
-        landmarks = np.searchsorted(mesh.vertices, LANDMARKS)
         return TargetSurface(
             vertices=vertices,
             triangles=mesh.triangles,
@@ -142,9 +157,9 @@ def _aligned(kit: FaceKit, mesh: KeptMesh, default: HeadData) -> tuple[TargetSur
             landmarks=vertices[landmarks],
         )
 
-    features = transfer_features(surface(vertices), default)
+    features = transfer_features(surface(closed), default)
     origin = features.registration.translation * [0, 1, 1]
-    return surface(vertices - origin), features.moved(-origin)
+    return neutral - origin, surface(closed - origin), features.moved(-origin)
 
 
 def _joints(
@@ -188,7 +203,7 @@ def _regressor(
 
 
 def _turns(default: HeadData, hinge: Hinge) -> Float[np.ndarray, "action 5 3"]:
-    """How far each action turns each joint: jawOpen the jaw, eyeLook shapes the eyes as on the default head."""
+    """How far each action turns each joint: jawOpen the jaw, eyeLook shapes the eyes as by default."""
     turns = np.zeros((len(ACTIONS), len(JOINTS), 3), np.float32)
     for row, action in enumerate(ACTIONS):
         if action in default.expression_names:

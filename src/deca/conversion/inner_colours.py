@@ -20,9 +20,9 @@ _COLOURS = {
 }
 _THROAT = np.array([0.16, 0.06, 0.06])
 # Where the throat's darkness begins and is complete, metres behind the lips.
-_DEPTH = (0.01, 0.06)
+_DEPTH = (0.008, 0.045)
 # Teeth stand in front and catch more light.
-_DEEPEST = {"teeth": 0.5, "eye_sockets": 0.0}
+_DEEPEST = {"teeth": 0.75, "eye_sockets": 0.0}
 
 
 def with_inner_colours(

@@ -17,18 +17,21 @@ from deca.head.data import HeadData
 # Regions of the default head that are no outer skin.
 INNER_REGIONS = ("eyeballs", "teeth", "tongue", "mouth_interior", "eye_sockets")
 
-_INNER = slice(17, 68)  # the iBUG points that lie at marks of the face, not on its outline
+# The iBUG points that lie at marks of the face, not on its outline; and of the lips' inner rims, which heads
+# mark where the rim is or where it seems to be, the middles between upper and lower lip.
+_MARKS = (*range(17, 61), 64)
+_BETWEEN_LIPS = ((61, 67), (62, 66), (63, 65))
 _SHAPE_ROUNDS = 12
 # One unit of a shape coefficient weighs as much as this distance at one point, metres times root of points.
 _PRIOR = 0.0002
 _LARGEST_SHAPE = 3.0
 # Distance at which a closest point counts half (Geman and McClure's kernel), metres.
 _ROBUST = 0.004
-_LANDMARK_SHARE = 0.3
+_MARKS_SHARE = 0.3
 # Bending against closest points, round by round; a membrane keeps what no point holds.
 _BENDING = (30.0, 10.0, 3.0, 1.0, 0.5, 0.3, 0.3, 0.3)
 _MEMBRANE = 0.002
-_LANDMARK_WEIGHT = 3.0
+_MARK_WEIGHT = 3.0
 _FARTHEST = 0.015
 _LEAST_FACING = 0.4
 
@@ -54,9 +57,9 @@ def register_head(target: TargetSurface, default: HeadData) -> Registration:
     """
     skin = outer_skin(default)
     surface = ClosestPoints(target.vertices, target.triangles, target.skin)
-    start = _similarity_start(target, default)
-    fitted = _fit_shape(start, target, default, surface, skin)
-    return replace(fitted, vertices=_bend(fitted.vertices, target, default, surface, skin))
+    marks = _Marks.of(target, default)
+    fitted = _fit_shape(_similarity_start(target, default, marks), target, default, surface, skin, marks)
+    return replace(fitted, vertices=_bend(fitted.vertices, target, default, surface, skin, marks))
 
 
 def outer_skin(default: HeadData) -> Bool[np.ndarray, " triangle"]:
@@ -84,11 +87,34 @@ def full_landmarks(head: HeadData, vertices: Float[np.ndarray, "vertex 3"]) -> F
     return (corners * head.full_landmark_barycentrics[..., None]).sum(1)
 
 
-def _similarity_start(target: TargetSurface, default: HeadData) -> Registration:
+@dataclass(frozen=True)
+class _Marks:
+    """Marks of the face: as a matrix (mark, vertex) on the default head, and where the target has them."""
+
+    matrix: sparse.csr_matrix
+    places: Float[np.ndarray, "mark 3"]
+
+    @classmethod
+    def of(cls, target: TargetSurface, default: HeadData) -> _Marks | None:
+        """The target's landmarks but for the outline; None where it has none."""
+        if target.landmarks is None:
+            return None
+        picked = np.zeros((len(_MARKS) + len(_BETWEEN_LIPS), 68))
+        picked[range(len(_MARKS)), _MARKS] = 1
+        for row, pair in enumerate(_BETWEEN_LIPS, len(_MARKS)):
+            picked[row, list(pair)] = 0.5
+        corners = default.triangles[default.full_landmark_triangles]
+        entries = (default.full_landmark_barycentrics.ravel().astype(float), corners.ravel())
+        points = sparse.csr_matrix(
+            (entries[0], (np.repeat(np.arange(68), 3), entries[1])), (68, len(default.template_vertices))
+        )
+        return cls(sparse.csr_matrix(picked @ points), picked @ target.landmarks)
+
+
+def _similarity_start(target: TargetSurface, default: HeadData, marks: _Marks | None) -> Registration:
     template = default.template_vertices.astype(np.float64)
-    if target.landmarks is not None:
-        marks = full_landmarks(default, template)
-        scale, rotation, translation = fit_similarity(marks[_INNER], target.landmarks[_INNER])
+    if marks is not None:
+        scale, rotation, translation = fit_similarity(marks.matrix @ template, marks.places)
     else:
         joints = [default.joint_names.index(name) for name in ("left_eye", "right_eye")]
         eyes = (default.joint_regressor @ template)[joints]
@@ -111,14 +137,13 @@ def _fit_shape(
     default: HeadData,
     surface: ClosestPoints,
     skin: Bool[np.ndarray, " triangle"],
+    marks: _Marks | None,
 ) -> Registration:
     """Similarity and shape by turns of finding closest points and a Gauss-Newton step."""
     chosen = np.unique(default.triangles[skin])
-    basis = np.moveaxis(default.shape_basis[:, chosen], 0, -1).astype(np.float64)
     border = border_vertices(target.triangles[target.skin], len(target.vertices))
-    marks = default.triangles[default.full_landmark_triangles[_INNER]]
-    mark_weights = default.full_landmark_barycentrics[_INNER]
-    mark_basis = np.einsum("pk,spkc->pcs", mark_weights, default.shape_basis[:, marks]).astype(np.float64)
+    whole_basis = np.moveaxis(default.shape_basis, 0, -1).reshape(len(fit.vertices), -1).astype(np.float64)
+    basis = whole_basis[chosen].reshape(len(chosen), 3, -1)
     for _ in range(_SHAPE_ROUNDS):
         points = fit.vertices[chosen]
         normals = vertex_normals(fit.vertices, default.triangles[skin])[chosen]
@@ -129,12 +154,13 @@ def _fit_shape(
         weight = (facing & ~open_edge) * _ROBUST**2 / (_ROBUST**2 + found.distance**2)
         weight /= np.sqrt(max(weight.sum(), 1))
         rows = [_rows(fit, points, toward, surface.at(found), basis, weight)]
-        if target.landmarks is not None:
-            at = full_landmarks(default, fit.vertices)[_INNER]
-            pull = np.full(len(at), _LANDMARK_SHARE / np.sqrt(len(at)))
-            wanted = target.landmarks[_INNER]
+        if marks is not None:
+            at = marks.matrix @ fit.vertices
+            mark_basis = (marks.matrix @ whole_basis).reshape(len(at), 3, -1)
+            pull = np.full(len(at), _MARKS_SHARE / np.sqrt(len(at)))
             rows += [
-                _rows(fit, at, np.tile(axis, (len(at), 1)), wanted, mark_basis, pull) for axis in np.eye(3)
+                _rows(fit, at, np.tile(axis, (len(at), 1)), marks.places, mark_basis, pull)
+                for axis in np.eye(3)
             ]
         jacobian, residual = (np.concatenate(part) for part in zip(*rows, strict=True))
         prior = np.concatenate([np.zeros(7), np.full(len(fit.shape), _PRIOR**2)])
@@ -175,15 +201,13 @@ def _bend(
     default: HeadData,
     surface: ClosestPoints,
     skin: Bool[np.ndarray, " triangle"],
+    marks: _Marks | None,
 ) -> Float[np.ndarray, "vertex 3"]:
     """Move vertices onto the surface by smooth fields, ever less stiff; the rest goes along."""
     count = len(vertices)
     chosen = np.unique(default.triangles[skin])
     border = border_vertices(target.triangles[target.skin], len(target.vertices))
     laplacian = edge_laplacian(default.triangles, np.zeros(count, int))
-    marks = _rows_of(
-        default.triangles[default.full_landmark_triangles], default.full_landmark_barycentrics, count
-    )
     for bending in _BENDING:
         normals = vertex_normals(vertices, default.triangles[skin])[chosen]
         found = surface.find(vertices[chosen], normals)
@@ -194,10 +218,10 @@ def _bend(
             sparse.csr_matrix((np.ones(len(chosen)), (range(len(chosen)), chosen)), (len(chosen), count))
         ]
         values, weights = [surface.at(found) - vertices[chosen]], [weight]
-        if target.landmarks is not None:
-            places.append(marks[_INNER])
-            values.append(target.landmarks[_INNER] - (marks @ vertices)[_INNER])
-            weights.append(np.full(51, _LANDMARK_WEIGHT))
+        if marks is not None:
+            places.append(marks.matrix)
+            values.append(marks.places - marks.matrix @ vertices)
+            weights.append(np.full(len(marks.places), _MARK_WEIGHT))
         vertices = vertices + spread(
             laplacian,
             sparse.csr_matrix(sparse.vstack(places)),
@@ -207,11 +231,3 @@ def _bend(
             bending,
         )
     return vertices
-
-
-def _rows_of(corners: np.ndarray, barycentrics: np.ndarray, count: int) -> sparse.csr_matrix:
-    """The matrix that interpolates vertex values at points of the mesh."""
-    rows = np.repeat(np.arange(len(corners)), 3)
-    return sparse.csr_matrix(
-        (barycentrics.ravel().astype(float), (rows, corners.ravel())), (len(corners), count)
-    )

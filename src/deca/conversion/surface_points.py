@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sparse
 from jaxtyping import Bool, Float, Int
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 # Triangles looked at for each point: those whose centres are nearest to it.
 _CANDIDATES = 10
@@ -36,7 +36,7 @@ class ClosestPoints:
         self.chosen = np.flatnonzero(chosen)
         self.corners = self.vertices[triangles[self.chosen]]
         self.normals = unit(np.cross(*np.diff(self.corners, axis=1).transpose(1, 0, 2)))
-        self._tree = cKDTree(self.corners.mean(1))
+        self._tree = KDTree(self.corners.mean(1))
 
     def find(
         self,

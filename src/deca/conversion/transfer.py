@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from deca.conversion.albedo_transfer import carried_albedo
 from deca.conversion.registration import INNER_REGIONS, Registration, outer_skin, register_head
@@ -91,7 +91,7 @@ def transfer_features(target: TargetSurface, default: HeadData) -> Features:
 
 def mirrored_vertices(vertices: Float[np.ndarray, "vertex 3"]) -> Int[np.ndarray, " mirror"]:
     """Each vertex's mirror image across x = 0; none where the head has one without."""
-    distance, index = cKDTree(vertices).query(vertices * [-1, 1, 1])
+    distance, index = KDTree(vertices).query(vertices * [-1, 1, 1])
     paired = distance.max() < _MIRRORED and (index[index] == np.arange(len(vertices))).all()
     return index.astype(np.int64) if paired else np.zeros(0, np.int64)
 
