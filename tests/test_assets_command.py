@@ -177,6 +177,19 @@ def test_a_stored_head_is_used_by_its_name(deca, tmp_path, small_head):
     assert "small" in deca("doctor")[1]
 
 
+@pytest.mark.slow
+def test_facekit_becomes_the_head_ict(deca):
+    kit = Path(__file__).parents[1].parent / "shared" / "heads" / "ict_facekit.npz"
+    if not kit.is_file():
+        pytest.skip("ICT-FaceKit is not there")
+    status, said = deca("assets", "add", kit.parent)
+    assert status == 0
+    assert "ict_facekit.npz ict · head model" in said
+    assert "licence: MIT" in said
+    assert find_head("ict").name == "ict"
+    assert deca("assets", "verify")[0] == 0
+
+
 def test_what_is_damaged_is_told_and_the_remedy_works(deca, home, tmp_path):
     mask = published_folder() / "uv_face_mask.png"
     assert deca("assets", "add", mask)[0] == 0

@@ -16,6 +16,7 @@ from deca.apps.flame_heads import update_flame_heads
 from deca.conversion.asset import AssetError, UnknownAssetError
 from deca.io.asset_records import AssetRecord, assets_folder, compiled_folder, read_record
 from deca.io.assets import add_asset, remove_asset, source_of
+from deca.io.facekit_files import is_facekit
 from deca.io.published_files import read_published
 
 
@@ -66,11 +67,11 @@ def _remove_compiled() -> None:
 
 def _files(path: Path) -> Iterator[Path]:
     """The path itself, where it is a file or ICT-FaceKit's folder, or else all of these in it, in order."""
-    if not path.is_dir() or _is_facekit(path):
+    if not path.is_dir() or is_facekit(path):
         yield path
         return
     for folder, below, files in os.walk(path):
-        kits = [name for name in below if _is_facekit(Path(folder, name))]
+        kits = [name for name in below if is_facekit(Path(folder, name))]
         # What os.walk finds in this list it goes into next.
         below[:] = sorted(name for name in below if name not in kits and not name.startswith("."))
         yield from (Path(folder, name) for name in sorted([*kits, *files]) if not name.startswith("."))
@@ -93,8 +94,3 @@ def _described(path: Path, record: AssetRecord) -> str:
     facts = (record.name, description(record), f"licence: {record.licence}")
     hashed = f"SHA-256 {record.source_sha256[:12]}"
     return f"[bold]{escape(path.name)}[/] {escape(' · '.join((*facts, hashed)))}"
-
-
-def _is_facekit(path: Path) -> bool:
-    """Whether a folder is ICT-FaceKit, which is one asset of many files."""
-    return (path / "FaceXModel").is_dir() or (path / "generic_neutral_mesh.obj").is_file()

@@ -11,6 +11,7 @@ from deca.conversion.asset import Asset, AssetError
 from deca.conversion.flame_arrays import template_arrays
 from deca.io.archives import read_npy
 from deca.io.damage import naming_file, unknown_file
+from deca.io.facekit_files import is_facekit, read_facekit
 from deca.io.obj import ObjError, read_obj
 from deca.io.pickle_arrays import Allowance
 from deca.io.pickles import named_arrays, read_pickle
@@ -32,6 +33,8 @@ def read_published(path: str | Path) -> Asset:
     that is missing. Nothing in a file is ever run.
     """
     path = Path(path)
+    if path.is_dir() and is_facekit(path):
+        return read_facekit(path)
     if path.is_dir():
         raise AssetError(
             f"{path}: a folder without ICT-FaceKit's FaceXModel in it; name the files themselves"
@@ -39,7 +42,9 @@ def read_published(path: str | Path) -> Asset:
     with naming_file(path), open(path, "rb") as stream:
         start = stream.read(len(LEGACY_START))
     if start.startswith(b"PK"):
-        return read_published_networks(path) if _is_torch_archive(path) else read_published_archive(path)
+        if _is_torch_archive(path):
+            return read_published_networks(path)
+        return read_facekit(path) if is_facekit(path) else read_published_archive(path)
     if start.startswith(b"\x93NUMPY"):
         return _npy_asset(path)
     if start == LEGACY_START:
