@@ -17,7 +17,7 @@ PARENTS = (-1, 0, 1, 1, 1)
 # Against a weight of one where the jaw's turn moves a vertex farthest.
 _BENDING, _MEMBRANE = 0.02, 1e-4
 # Share of what is largest below which a vertex moves too little to tell.
-_RANK = 1e-12
+_RANK = 1e-13
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -39,6 +39,11 @@ class Features:
     albedo_mean: Float[np.ndarray, "height width 3"]
     albedo_basis: Float[np.ndarray, "albedo basis_height basis_width 3"]
     registration: Registration
+
+    def landmark_arrays(self) -> dict[str, np.ndarray]:
+        """The landmarks' triangles and barycentrics under their names in a HeadData."""
+        names = (field.name for field in fields(self))
+        return {name: getattr(self, name) for name in names if name.endswith(("_triangles", "_barycentrics"))}
 
     def moved(self, shift: Float[np.ndarray, "3"]) -> Features:
         """The same for the target moved by a shift."""
@@ -91,7 +96,7 @@ def transfer_features(target: TargetSurface, default: HeadData) -> Features:
 
 def mirrored_vertices(vertices: Float[np.ndarray, "vertex 3"]) -> Int[np.ndarray, " mirror"]:
     """Each vertex's mirror image across x = 0; none where the head has one without."""
-    distance, index = KDTree(vertices).query(vertices * [-1, 1, 1])
+    distance, index = map(np.asarray, KDTree(vertices).query(vertices * [-1, 1, 1]))
     paired = distance.max() < _MIRRORED and (index[index] == np.arange(len(vertices))).all()
     return index.astype(np.int64) if paired else np.zeros(0, np.int64)
 
