@@ -12,6 +12,7 @@ from deca.conversion.flame_arrays import template_arrays
 from deca.io.archives import read_npy
 from deca.io.damage import naming_file, unknown_file
 from deca.io.facekit_files import is_facekit, read_facekit
+from deca.io.gnm_files import is_gnm, read_gnm
 from deca.io.obj import ObjError, read_obj
 from deca.io.pickle_arrays import Allowance
 from deca.io.pickles import named_arrays, read_pickle
@@ -42,9 +43,7 @@ def read_published(path: str | Path) -> Asset:
     with naming_file(path), open(path, "rb") as stream:
         start = stream.read(len(LEGACY_START))
     if start.startswith(b"PK"):
-        if _is_torch_archive(path):
-            return read_published_networks(path)
-        return read_facekit(path) if is_facekit(path) else read_published_archive(path)
+        return _archive_asset(path)
     if start.startswith(b"\x93NUMPY"):
         return _npy_asset(path)
     if start == LEGACY_START:
@@ -56,6 +55,14 @@ def read_published(path: str | Path) -> Asset:
     if start.startswith(b"\x80") or path.suffix in _PICKLE_SUFFIXES:
         return array_asset(read_pickle(path), path)
     raise unknown_file(path)
+
+
+def _archive_asset(path: Path) -> Asset:
+    if _is_torch_archive(path):
+        return read_published_networks(path)
+    if is_facekit(path):
+        return read_facekit(path)
+    return read_gnm(path) if is_gnm(path) else read_published_archive(path)
 
 
 def _is_torch_archive(path: Path) -> bool:
