@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -94,3 +96,25 @@ def test_a_head_without_dense_landmarks_is_fitted_by_the_68(small_head):
 def test_a_wrong_number_of_landmarks_is_an_error(data):
     with pytest.raises(ValueError, match="67 landmarks for a head with 468"):
         fit_landmarks(HeadModel(data), torch.zeros(67, 2))
+
+
+def test_components_of_a_statistical_model_are_signed(data):
+    """A head whose expressions have numbers for names: the opposite of a smile is found as such."""
+    count = len(data.expression_names)
+    names = tuple(f"expression_{number:03}" for number in range(count))
+    still = np.zeros_like(data.expression_joint_rotations)
+    statistical = replace(data, expression_names=names, expression_joint_rotations=still)
+    head_model = HeadModel(statistical)
+    smiles = [data.expression_names.index(name) for name in ("mouthSmileLeft", "mouthSmileRight")]
+    expression = torch.zeros(1, count)
+    expression[0, smiles] = -0.9
+    truth = head_model.neutral().replace(expression=expression, camera=torch.tensor([[7.0, 0.0, 0.0]]))
+    points = seen(head_model, truth)
+    found = fit_landmarks(head_model, points).parameters
+    corners = [61, 291]
+    error = (seen(head_model, found) - points)[corners].norm(dim=1)
+    moved = (seen(head_model, head_model.neutral().replace(camera=truth.camera)) - points)[corners].norm(
+        dim=1
+    )
+    assert float(error.max()) < 0.3 * float(moved.min())
+    assert float(found.expression.min()) < -0.1

@@ -36,6 +36,7 @@ class LandmarkHead:
         ).double()
         self.parents = data.joint_parents.tolist()
         self.names = data.joint_names
+        self.actions = data.has_actions
         # Actions that turn a joint repeat what the joint itself says; the joint is fitted instead.
         turning = head_model.expression_joint_rotations.abs().sum((1, 2)) > 0
         self.free = ~turning

@@ -34,7 +34,7 @@ class LandmarkFitConfig:
     outline_hidden: float = 0.1
     """Weight of an outline landmark on the side of the head that the camera does not see."""
     expression_deviation: float = 0.7
-    """Prior standard deviation of an expression's coefficient."""
+    """Prior standard deviation of a facial action; a statistical component's is one."""
     expression_sparsity: float = 0.5
     """Slope of the cost by which small coefficients become zero, in units of that deviation."""
     jaw_deviation: float = 0.03
@@ -64,9 +64,9 @@ def fit_landmarks(
 
     `landmarks_image` are the 468 dense landmarks where the head model has them, else the 68 iBUG landmarks,
     in the image frame of the crop. Minimises the robust (Huber) landmark distance plus Gaussian priors on
-    shape, a sparse non-negative prior on expression (coefficients in [0, 1]) and a prior on the jaw. The
-    action jawOpen and the gaze stay at zero: the jaw's own joint opens the mouth. Raises ValueError for a
-    wrong number of landmarks.
+    shape, a sparse non-negative prior on facial actions (coefficients in [0, 1]), or a Gaussian one on the
+    components of a statistical model, and a prior on the jaw. The action jawOpen and the gaze stay at zero:
+    the jaw's own joint opens the mouth. Raises ValueError for a wrong number of landmarks.
     """
     config = config or LandmarkFitConfig()
     head = LandmarkHead(head_model)
@@ -136,14 +136,18 @@ class _Problem:
         self.upper = -self.lower
         self.lower[6], self.upper[6] = config.jaw_limits
         self.lower[9 : 9 + shape_count], self.upper[9 : 9 + shape_count] = -config.bound, config.bound
-        self.lower[9 + shape_count :] = 0
-        self.upper[9 + shape_count :] = head.free.double()
+        if head.actions:
+            self.lower[9 + shape_count :] = 0
+            self.upper[9 + shape_count :] = head.free.double()
+        else:
+            self.lower[9 + shape_count :], self.upper[9 + shape_count :] = -config.bound, config.bound
         self.prior = torch.zeros_like(self.lower)
         self.prior[6:9] = torch.tensor([1.0, 5.0, 5.0]).double().div(config.jaw_deviation).square()
-        self.prior[9 : 9 + shape_count] = 1
-        self.prior[9 + shape_count :] = config.expression_deviation**-2
+        self.prior[9:] = 1
         self.slope = torch.zeros_like(self.lower)
-        self.slope[9 + shape_count :] = config.expression_sparsity / config.expression_deviation
+        if head.actions:
+            self.prior[9 + shape_count :] = config.expression_deviation**-2
+            self.slope[9 + shape_count :] = config.expression_sparsity / config.expression_deviation
 
     def _directions(self, outline: Int[Tensor, " outline"]) -> Float[Tensor, "point 2"]:
         """Unit vectors along the outline at its points, zero elsewhere."""

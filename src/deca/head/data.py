@@ -66,6 +66,14 @@ class HeadData:
     def __post_init__(self) -> None:
         _check(self)
 
+    @property
+    def has_actions(self) -> bool:
+        """Whether the expressions are facial actions, each from 0 to 1 (ARKit's jawOpen is among them).
+
+        Otherwise they are components of a statistical model such as FLAME, signed and of unit variance.
+        """
+        return "jawOpen" in self.expression_names
+
     def region(self, name: str) -> Bool[np.ndarray, " triangle"]:
         """The triangles of one region; an unknown name is a HeadError that lists the known ones."""
         if name not in self.region_names:
