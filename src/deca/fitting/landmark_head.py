@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deca.geometry import axis_angle_to_matrix
 from deca.head.model import HeadModel
 from deca.head.skinning import joint_transforms, pose_features, skin
+
+_EYES = ("left_eye", "right_eye")
+_MOST_OF_AN_EYEBALL = 0.001
+"""How far an expression of one may deform an eyeball, metres, before it counts as gaze."""
 
 
 class LandmarkHead:
@@ -39,7 +43,8 @@ class LandmarkHead:
         self.actions = data.has_actions
         # Actions that turn a joint repeat what the joint itself says; the joint is fitted instead.
         turning = head_model.expression_joint_rotations.abs().sum((1, 2)) > 0
-        self.free = ~turning
+        # So is gaze: no landmark of the lids tells it from a lid.
+        self.free = ~turning & ~_turns_eyeballs(head_model)
         self.basis = torch.cat([self.shape_basis, self.expression_basis])
         self.shape_count = len(self.shape_basis)
 
@@ -78,3 +83,15 @@ class LandmarkHead:
         return self.points(
             skin(self.basis, joint_transforms(rotations, self.joint_basis, self.parents), self.weights)
         )
+
+
+def _turns_eyeballs(head_model: HeadModel) -> Bool[Tensor, " expression"]:
+    """Expressions that turn an eyeball: a vertex of it moves by a millimetre against the others."""
+    joints = [index for index, name in enumerate(head_model.data.joint_names) if name in _EYES]
+    turning = torch.zeros(len(head_model.expression_basis), dtype=torch.bool)
+    for joint in joints:
+        moves = head_model.expression_basis[:, head_model.skinning_weights[:, joint] > 0.5]
+        if moves.shape[1]:
+            relative = moves - moves.mean(1, keepdim=True)
+            turning |= relative.norm(dim=-1).amax(1) > _MOST_OF_AN_EYEBALL
+    return turning

@@ -140,7 +140,8 @@ class _Problem:
             self.lower[9 + shape_count :] = 0
             self.upper[9 + shape_count :] = head.free.double()
         else:
-            self.lower[9 + shape_count :], self.upper[9 + shape_count :] = -config.bound, config.bound
+            self.upper[9 + shape_count :] = config.bound * head.free.double()
+            self.lower[9 + shape_count :] = -self.upper[9 + shape_count :]
         self.prior = torch.zeros_like(self.lower)
         self.prior[6:9] = torch.tensor([1.0, 5.0, 5.0]).double().div(config.jaw_deviation).square()
         self.prior[9:] = 1
