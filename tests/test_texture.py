@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from portrait import BACKGROUND, albedo_model, data, layout, model, side_light, 
 from deca.fitting.appearance import fit_appearance
 from deca.fitting.observation import observe
 from deca.fitting.texture import carried_tone, complete_texture
-from deca.fitting.trust import is_symmetric, photo_trust
+from deca.fitting.trust import mirrored_texels, photo_trust
+from deca.head.uv import UVLayout
 
 SIZE = 512
 IRIS = torch.tensor([0.2, 0.4, 0.6])
@@ -156,5 +159,14 @@ def test_the_photo_is_trusted_on_the_face_and_never_inside_it() -> None:
         assert trust[region(name)].max() < 0.01
 
 
-def test_the_default_layout_is_symmetric() -> None:
-    assert is_symmetric(layout(SIZE))
+def test_every_texel_of_the_default_head_has_its_mirror_image() -> None:
+    symmetric = mirrored_texels(data(), layout(SIZE))[0, 0].bool()
+    assert symmetric[layout(SIZE).mask].float().mean() > 0.99
+
+
+def test_only_places_that_mirror_each_other_count_as_symmetric() -> None:
+    moved = data().texture_vertices.copy()
+    moved[:, 0] = moved[:, 0] * 0.9
+    shifted = replace(data(), texture_vertices=moved)
+    symmetric = mirrored_texels(shifted, UVLayout(shifted, SIZE))[0, 0]
+    assert symmetric.mean() < 0.05

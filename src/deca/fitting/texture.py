@@ -13,7 +13,7 @@ from deca.fitting.eye_texture import paint_eyes, white_of_eyes
 from deca.fitting.mesh_fields import edge_laplacian, spread
 from deca.fitting.observation import Observation
 from deca.fitting.skin import blurred
-from deca.fitting.trust import is_symmetric, outer_surface, photo_trust
+from deca.fitting.trust import mirrored_texels, outer_surface, photo_trust
 from deca.head.albedo import AlbedoModel, resize_map
 from deca.head.data import HeadData
 from deca.head.uv import UVLayout
@@ -61,9 +61,10 @@ def complete_texture(
     colour = evened(unlit_colour(observation, appearance), base, appearance.skin, data, layout)
     trust = photo_trust(observation, colour, base, data, layout)
     completed = base * carried_tone(log_ratio(colour, base), trust.tone, _MEMBRANE, data, layout).exp()
-    if is_symmetric(layout):
+    symmetric = mirrored_texels(data, layout)
+    if symmetric.any():
         # Fine structure of the other side, on the tone that was carried here.
-        mirrored, mirrored_trust = colour.flip(3), trust.photo.flip(3)
+        mirrored, mirrored_trust = colour.flip(3), trust.photo.flip(3) * symmetric
         own_tone = carried_tone(log_ratio(mirrored, completed), mirrored_trust, _MEMBRANE, data, layout)
         completed = torch.lerp(completed, mirrored / own_tone.exp(), mirrored_trust)
     texture = torch.lerp(completed, colour, trust.photo)

@@ -16,6 +16,8 @@ from deca.head.uv import UVLayout
 
 _INSIDE = ("eyeballs", "teeth", "tongue", "mouth_interior", "eye_sockets")
 _WORK_SIZE = 256
+# A place of the map and the mirrored column's count as mirror images up to this distance, metres.
+_MIRRORED = 0.003
 # iBUG.
 _RIGHT_EYE_CORNER, _LEFT_EYE_CORNER = 36, 45
 _CHIN = 8
@@ -185,6 +187,12 @@ def outer_surface(data: HeadData, layout: UVLayout) -> Float[Tensor, "1 1 size s
     return outer[None, None].float()
 
 
-def is_symmetric(layout: UVLayout) -> bool:
-    """Whether the mirror image of a texel is the mirrored column, as in the default head's layout."""
-    return bool((layout.mask == layout.mask.flip(1)).float().mean() > 0.995)
+def mirrored_texels(data: HeadData, layout: UVLayout) -> Float[Tensor, "1 1 size size"]:
+    """One where the mirrored column of the map holds the mirror image of the place, zero elsewhere.
+
+    That is all of the default head; on others it may be the face alone, or nothing.
+    """
+    positions = layout.to_uv(torch.from_numpy(data.template_vertices)[None])
+    mirrored = positions.flip(3) * positions.new_tensor([-1, 1, 1])[:, None, None]
+    both = layout.mask & layout.mask.flip(1)
+    return (both & ((positions - mirrored).norm(dim=1, keepdim=True) < _MIRRORED)).float()
