@@ -276,7 +276,15 @@ def test_what_the_page_tells_people_to_type_works_as_written(tmp_path):
     (downloads / "FLAME2020").mkdir(parents=True)
     (downloads / "DECA" / "data").mkdir(parents=True)
     flame = ("generic_model.pkl",)
-    deca = ("landmark_embedding.npy", "head_template.obj", "uv_face_mask.png", "mean_texture.png")
+    deca = (
+        "landmark_embedding.npy",
+        "head_template.obj",
+        "uv_face_mask.png",
+        "uv_face_eye_mask.png",
+        "fixed_displacement_256.npy",
+        "mean_texture.png",
+        "deca_model.tar",
+    )
     for folder, names in (("FLAME2020", flame), ("DECA/data", deca)):
         for name in names:
             (downloads / folder / name).symlink_to(published_folder() / name)
@@ -297,8 +305,10 @@ def test_what_the_page_tells_people_to_type_works_as_written(tmp_path):
     assert "version 2020" in said[commands[0]]
     assert (tmp_path / ".local/share/deca/heads/flame.json").is_file()
     assert (tmp_path / "out" / "me" / "head.glb").is_file()
-    (program,) = blocks("python")
-    run(sys.executable, "-c", program)
+    assert (tmp_path / "paper" / "me" / "sheet.png").is_file()
+    assert (tmp_path / "released" / "me" / "released.safetensors").is_file()
+    for program in blocks("python"):
+        run(sys.executable, "-c", program)
 
 
 def test_the_page_names_every_kind():
