@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from deca.head.detail import DetailedSurface
 from deca.head.model import Head
 from deca.io.gltf import at_rest, write_glb
 from deca.io.maps import encode_normals, encode_unit, write_displacement, write_map
-from deca.io.obj import write_obj
+from deca.io.obj import ObjWriter
 from deca.io.parameter_files import FaceRecord, write_landmarks, write_parameters
 from deca.model.deca import Deca
 from deca.parameters import Parameters
@@ -106,24 +107,11 @@ class Reconstruction:
         write_map(folder / "albedo.png", encode_unit(albedo[0].numpy()))
         write_map(folder / "normal.png", normal_map)
         write_glb(folder / "head.glb", deca.head_model, opening, self.texture, normal_map)
-        write_obj(
-            folder / "coarse.obj",
-            vertices[0].numpy(),
-            data.triangles,
-            data.texture_vertices,
-            data.texture_triangles,
-            "texture.png",
-            vertex_normals(vertices, deca.head_model.triangles)[0].numpy(),
-        )
-        dense = deca.dense_model(vertices, self.displacement)
-        write_obj(
-            folder / "detail.obj",
-            dense.vertices[0].numpy(),
-            dense.triangles.numpy(),
-            dense.texture_vertices.numpy(),
-            dense.texture_triangles.numpy(),
-            "texture.png",
-        )
+        coarse, detailed = _obj_writers(deca)
+        normals = vertex_normals(vertices, deca.head_model.triangles)[0].numpy()
+        coarse.write(folder / "coarse.obj", vertices[0].numpy(), "texture.png", normals)
+        dense = deca.dense_model(vertices, self.displacement).vertices[0].numpy()
+        detailed.write(folder / "detail.obj", dense, "texture.png")
         record = FaceRecord(
             parameters=self.parameters,
             crop=self.crop,
@@ -140,3 +128,21 @@ class Reconstruction:
         T_photo_crop = torch.from_numpy(self.crop.T_photo_crop)[None]
         points_image = project(points, self.parameters.camera).double()
         return crop_to_photo(points_image, T_photo_crop, self.crop.size)[0].numpy()
+
+
+_OBJ_WRITERS: WeakKeyDictionary[Deca, tuple[ObjWriter, ObjWriter]] = WeakKeyDictionary()
+
+
+def _obj_writers(deca: Deca) -> tuple[ObjWriter, ObjWriter]:
+    """Writers of the coarse and of the dense mesh: their constant lines are made once for all faces."""
+    if deca not in _OBJ_WRITERS:
+        data, dense = deca.data, deca.dense_model
+        _OBJ_WRITERS[deca] = (
+            ObjWriter(data.triangles, data.texture_vertices, data.texture_triangles),
+            ObjWriter(
+                dense.fine_triangles.numpy(),
+                dense.fine_texture_vertices.numpy(),
+                dense.fine_texture_triangles.numpy(),
+            ),
+        )
+    return _OBJ_WRITERS[deca]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,54 @@ class ObjMesh(NamedTuple):
     texture_triangles: Int[np.ndarray, "textured_triangle 3"]
 
 
+class ObjWriter:
+    """Writes meshes of one topology and UV layout, whose lines are made once: most of a file's text."""
+
+    def __init__(
+        self,
+        triangles: Int[np.ndarray, "triangle 3"],
+        texture_vertices: Float[np.ndarray, "texture_vertex 2"],
+        texture_triangles: Int[np.ndarray, "triangle 3"],
+    ) -> None:
+        self._texture_vertices = number_lines(b"vt", texture_vertices)
+        self._triangles = triangles
+        self._texture_triangles = texture_triangles
+
+    def write(
+        self,
+        path: str | Path,
+        vertices: Float[np.ndarray, "vertex 3"],
+        texture: str,
+        normals: Float[np.ndarray, "vertex 3"] | None = None,
+    ) -> None:
+        """Write a textured mesh, and a .mtl of the same name that shows `texture`, a file beside both.
+
+        Units and axes stay as they are, to six decimals. (u, v) have v up, as OBJ has it. Normals belong to
+        the vertices.
+        """
+        path = Path(path)
+        material = path.with_suffix(".mtl")
+        if "\n" in texture or "/" in texture:
+            raise ValueError(f"{path}: texture {texture!r} must be the name of a file beside the mesh")
+        chunks = [f"mtllib {material.name}\n".encode(), number_lines(b"v", vertices), self._texture_vertices]
+        if normals is not None:
+            chunks.append(number_lines(b"vn", normals))
+        chunks += [b"usemtl head\n", self._faces if normals is None else self._faces_with_normals]
+        with whole_file(material) as temporary:
+            temporary.write_text(f"newmtl head\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture}\n")
+        with whole_file(path) as temporary, open(temporary, "wb") as stream:
+            for chunk in chunks:
+                stream.write(chunk)
+
+    @cached_property
+    def _faces(self) -> np.ndarray:
+        return face_lines((self._triangles, self._texture_triangles))
+
+    @cached_property
+    def _faces_with_normals(self) -> np.ndarray:
+        return face_lines((self._triangles, self._texture_triangles, self._triangles))
+
+
 def write_obj(
     path: str | Path,
     vertices: Float[np.ndarray, "vertex 3"],
@@ -35,29 +84,8 @@ def write_obj(
     texture: str,
     normals: Float[np.ndarray, "vertex 3"] | None = None,
 ) -> None:
-    """Write a textured mesh, and beside it a .mtl of the same name that shows `texture`, a file beside both.
-
-    Units and axes stay as they are, to six decimals. (u, v) have v up, as OBJ has it. Normals belong to the
-    vertices.
-    """
-    path = Path(path)
-    material = path.with_suffix(".mtl")
-    if "\n" in texture or "/" in texture:
-        raise ValueError(f"{path}: texture {texture!r} must be the name of a file beside the mesh")
-    chunks = [
-        f"mtllib {material.name}\n".encode(),
-        number_lines(b"v", vertices),
-        number_lines(b"vt", texture_vertices),
-    ]
-    if normals is not None:
-        chunks.append(number_lines(b"vn", normals))
-    corners = (triangles, texture_triangles) if normals is None else (triangles, texture_triangles, triangles)
-    chunks += [b"usemtl head\n", face_lines(corners)]
-    with whole_file(material) as temporary:
-        temporary.write_text(f"newmtl head\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture}\n")
-    with whole_file(path) as temporary, open(temporary, "wb") as stream:
-        for chunk in chunks:
-            stream.write(chunk)
+    """Write one textured mesh, as `ObjWriter.write` does."""
+    ObjWriter(triangles, texture_vertices, texture_triangles).write(path, vertices, texture, normals)
 
 
 def read_obj(path: str | Path) -> ObjMesh:
