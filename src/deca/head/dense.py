@@ -1,4 +1,4 @@
-"""The dense mesh: the head with sixteen triangles for one, smooth, and displaced by the detail."""
+"""The dense mesh: the head with sixteen or four triangles for one, smooth, and displaced by the detail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from deca.head.data import HeadData
 from deca.head.subdivision import loop_matrix, midpoint_matrix, split
 from deca.head.uv import UVLayout, sample_map
 
-_LEVELS = 2
+_ENOUGH = 120_000
+"""Triangles that show every wrinkle of the maps; a head with a quarter of them is split once."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class DenseModel(nn.Module):
         count, texture_count = len(data.template_vertices), len(data.texture_vertices)
         smooth = sparse.csr_matrix(sparse.identity(count))
         texture_vertices = data.texture_vertices.astype(np.float64)
-        for _ in range(_LEVELS):
+        for _ in range(1 if 4 * len(triangles) >= _ENOUGH else 2):
             cut, texture_cut = split(triangles, count), split(texture_triangles, texture_count)
             smooth = sparse.csr_matrix(loop_matrix(triangles, cut, count) @ smooth)
             texture_vertices = np.asarray(midpoint_matrix(texture_cut, texture_count) @ texture_vertices)
