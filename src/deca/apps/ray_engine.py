@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ except ImportError:
 
 _PHOTOS_A_TASK = 8
 _RETRIES = 1
+_CONNECT_SECONDS = 10
 # Paths go through it, never pictures.
 _OBJECT_STORE_BYTES = 100 * 2**20
 
@@ -57,6 +59,8 @@ def ray_stream(
     and UsageError for a cluster that cannot be used.
     """
     waiting = {str(job.photo.absolute()): job for job in jobs}
+    if not waiting:
+        return
     try:
         with _cluster(options.workers):
             workers = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -140,6 +144,7 @@ def _cluster(workers: int | None) -> Iterator[None]:
         "_node_ip_address": "127.0.0.1",
     }
     try:
+        _try_address()
         with _silence():
             ray.init(
                 _ADDRESS,
@@ -147,7 +152,7 @@ def _cluster(workers: int | None) -> Iterator[None]:
                 logging_level=logging.CRITICAL,
                 **(here if _ADDRESS == "local" else {}),
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         said = " ".join(str(error).split())
         raise UsageError(
             f"Ray at {_ADDRESS}: cannot be used ({said}); start it or unset RAY_ADDRESS"
@@ -162,6 +167,13 @@ def _cluster(workers: int | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _try_address() -> None:
+    """Raise OSError where nothing listens at the cluster's address: Ray itself would try for minutes."""
+    host, _, port = _ADDRESS.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
 
 
 @contextmanager
