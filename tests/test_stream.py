@@ -21,7 +21,9 @@ from light_photos import write_light_head, write_photos
 from PIL import Image
 from rich.console import Console
 
+from deca.apps.batch import reconstruct_photos
 from deca.apps.errors import OutputError
+from deca.apps.options import ReconstructOptions
 from deca.apps.photo_list import PhotoJob
 from deca.apps.photo_work import Outcome, PhotoWork
 from deca.apps.progress import FEW, RunProgress, duration, pace
@@ -208,6 +210,19 @@ def test_an_error_strikes_the_photo_that_makes_it_and_no_other_of_its_batch(tmp_
 def test_a_full_disk_is_no_fault_of_the_photo(tmp_path, known, saved):
     with pytest.raises(OutputError, match="No space left"):
         work_on(tmp_path, Copies(known), a=(1, 9), full=(1, 9))
+
+
+def test_streamed_files_are_byte_for_byte_those_of_one_photo_after_another(tmp_path, light_head):
+    photos = write_photos(tmp_path / "photos", 4, 300)
+    options = ReconstructOptions(
+        photos=(str(tmp_path / "photos"),), out=tmp_path / "out", head=str(light_head), texture_size=512
+    )
+    assert reconstruct_photos(options, Console(quiet=True)) == 0
+    reconstructor = Reconstructor(light_head, 512)
+    for photo in photos:
+        alone = reconstructor.photo(photo)[0].save(tmp_path / "alone" / photo.stem)
+        for file in alone.iterdir():
+            assert (tmp_path / "out" / photo.stem / file.name).read_bytes() == file.read_bytes(), file.name
 
 
 def test_rates_and_times_are_said_as_people_say_them():
