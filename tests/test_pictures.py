@@ -91,12 +91,24 @@ def test_clay_agrees_with_the_plain_road(
     eyes = [small_head.joint_names.index(name) for name in ("left_eye", "right_eye")]
     weights = torch.from_numpy(small_head.skinning_weights)[None, :, eyes].sum(-1, keepdim=True)
     assert weights.max() > 0.3
-    covered = surface.fragments
-    lightness = surface.sample(as_map(texture)).mean(1, keepdim=True)
-    irises = 1 - covered.interpolate(weights) * (1 - lightness / WHITE_OF_EYES).clamp(0, 1)
-    sky = covered.interpolate(open_sky)
-    for picture, directions in ((coarse, surface.normals), (detailed, surface.sample(normals_uv))):
-        expected = mean_of_samples(surface, clay_colours(directions, sky) * irises)
+
+    def clays(seen: Surface) -> list[torch.Tensor]:
+        """Coarse and detailed colours at the covered pixels."""
+        covered = seen.fragments
+        lightness = seen.sample(as_map(texture)).mean(1, keepdim=True)
+        irises = 1 - covered.interpolate(weights) * (1 - lightness / WHITE_OF_EYES).clamp(0, 1)
+        sky = covered.interpolate(open_sky)
+        return [clay_colours(way, sky) * irises for way in (seen.normals, seen.sample(normals_uv))]
+
+    # Where all samples of a pixel show one triangle, the colour at its centre stands for them.
+    middle = SurfaceModel(small_head)(vertices, project(vertices, CAMERA), SIZE, SIZE)
+    ids = view.triangle_ids.reshape(SIZE, SAMPLES, SIZE, SAMPLES)
+    whole = (ids == ids[:, :1, :, :1]).all((1, 3))
+    assert 0.3 < whole.mean() < 1
+    for picture, fine, plain in zip((coarse, detailed), clays(surface), clays(middle), strict=True):
+        rgba = torch.cat([plain, torch.ones_like(plain[:, :1])], -1)
+        at_centre = middle.fragments.image(rgba)[0].permute(1, 2, 0).numpy()
+        expected = np.where(whole[..., None], at_centre, mean_of_samples(surface, fine))
         np.testing.assert_allclose(picture, expected, atol=3e-4)
 
 

@@ -15,7 +15,7 @@ from deca.apps.asset_list import description, tell
 from deca.apps.flame_heads import update_flame_heads
 from deca.conversion.asset import AssetError, UnknownAssetError
 from deca.io.asset_records import AssetRecord, assets_folder, compiled_folder, read_record
-from deca.io.assets import add_asset, remove_asset, source_of
+from deca.io.assets import WEIGHTS, add_asset, remove_asset, source_of
 from deca.io.facekit_files import is_facekit
 from deca.io.published_files import read_published
 
@@ -59,7 +59,7 @@ def remove(name: str, console: Console) -> int:
 
 def _remove_compiled() -> None:
     """Remove what was compiled of weights that are no longer stored."""
-    weights = read_record(assets_folder(), "deca-weights")
+    weights = read_record(assets_folder(), WEIGHTS)
     for kept in compiled_folder().glob("*"):
         if weights is None or kept.name != weights.sha256:
             shutil.rmtree(kept, ignore_errors=True)

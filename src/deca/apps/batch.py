@@ -21,6 +21,7 @@ from deca.apps.report import Report, open_report
 from deca.apps.stream import stream
 from deca.conversion.asset import AssetError
 from deca.head.data import HeadError
+from deca.io.assets import WEIGHTS, find_asset
 from deca.io.heads import find_head_file
 from deca.model.weights import WeightsError
 
@@ -95,7 +96,9 @@ def _settings(options: ReconstructOptions) -> dict[str, object]:
     try:
         # A stored head's file is named after its content.
         head = None if options.head is None else str(find_head_file(options.head).resolve())
-    except (HeadError, FileNotFoundError) as error:
+        if options.model == "deca":
+            settings["weights"] = find_asset(WEIGHTS).sha256
+    except (AssetError, HeadError, FileNotFoundError) as error:
         raise UsageError(str(error)) from None
     return {"version": version("deca"), **settings, "head": head}
 

@@ -23,14 +23,14 @@ from deca.head.released_detail import DETAIL_SIZE
 from deca.head.texel_mesh import TexelTemplate, published_texel_template, texel_template
 from deca.head.uv import UVLayout
 from deca.io.asset_records import assets_folder, compiled_folder, heads_folder, read_record
-from deca.io.assets import find_asset, load_asset
+from deca.io.assets import WEIGHTS, find_asset, load_asset
 from deca.io.heads import find_head
 from deca.io.inference import open_networks
 from deca.model.networks import FaceNetworks, NetworkSizes, NetworksWithEulerJaw
 from deca.model.released import ReleasedDecoder
 from deca.parameters import Parameters
 
-_HEAD, _WEIGHTS, _ALBEDO = "flame", "deca-weights", "albedo-bfm"
+_HEAD, _ALBEDO = "flame", "albedo-bfm"
 _TRAINED_ON = "2020"
 _NEEDED = "generic_model.pkl of FLAME 2020, landmark_embedding.npy and head_template.obj"
 
@@ -60,10 +60,10 @@ def open_released_model(options: ModelOptions) -> ReleasedReconstructor:
 
 def open_published_networks(options: ModelOptions) -> FaceNetworks:
     """The stored networks; those whose jaw is given as Euler angles have it turned to axis-angle."""
-    record = find_asset(_WEIGHTS)
+    record = find_asset(WEIGHTS)
 
     def tensors() -> Mapping[str, Tensor]:
-        return {name: torch.from_numpy(array) for name, array in load_asset(_WEIGHTS).items()}
+        return {name: torch.from_numpy(array) for name, array in load_asset(WEIGHTS).items()}
 
     threads = torch.get_num_threads()
     networks = open_networks(tensors, record.sha256, compiled_folder(), threads, options.precision)

@@ -25,6 +25,9 @@ from deca.io.asset_records import (
 )
 from deca.io.heads import DEFAULT_HEAD, write_head
 
+WEIGHTS = "deca-weights"
+"""The asset of DECA's networks."""
+
 
 @dataclass(frozen=True)
 class Source:

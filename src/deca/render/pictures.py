@@ -169,19 +169,33 @@ def _textured(triangle_ids, planes, texture):
 
 @numba.njit(cache=True, error_model="numpy", fastmath=True)
 @no_type_check
+def _one_triangle(triangle_ids, row, column):
+    """Whether all samples of a pixel show the same triangle, or all none."""
+    first = triangle_ids[row * SAMPLES, column * SAMPLES]
+    for sample in range(1, SAMPLES**2):
+        if triangle_ids[row * SAMPLES + sample // SAMPLES, column * SAMPLES + sample % SAMPLES] != first:
+            return False
+    return True
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@no_type_check
 def _clay(triangle_ids, planes, texture, normals_uv):
     height, width = triangle_ids.shape[0] // SAMPLES, triangle_ids.shape[1] // SAMPLES
     coarse, detailed = np.empty((height, width, 4), np.float32), np.empty((height, width, 4), np.float32)
-    share = np.float32(1 / SAMPLES**2)
     for row in range(height):
         for column in range(width):
             red = green = blue = fine_red = fine_green = fine_blue = covered = np.float32(0)
-            for sample in range(SAMPLES**2):
+            # Within one triangle clay varies so little that the pixel's centre stands for its samples.
+            whole = _one_triangle(triangle_ids, row, column)
+            share = np.float32(1) if whole else np.float32(1 / SAMPLES**2)
+            for sample in range(1 if whole else SAMPLES**2):
                 i, j = row * SAMPLES + sample // SAMPLES, column * SAMPLES + sample % SAMPLES
                 triangle = triangle_ids[i, j]
                 if triangle < 0:
                     continue
-                x, y = np.float32(j) + np.float32(0.5), np.float32(i) + np.float32(0.5)
+                middle = np.float32(SAMPLES / 2) if whole else np.float32(0.5)
+                x, y = np.float32(j) + middle, np.float32(i) + middle
                 u, v = _at(planes, triangle, 0, x, y), _at(planes, triangle, 1, x, y)
                 openness, eyeball = _at(planes, triangle, 5, x, y), _at(planes, triangle, 6, x, y)
                 left = share
