@@ -62,7 +62,7 @@ def run(program: str, home: Path, **options) -> subprocess.CompletedProcess[str]
     """A program in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", NAMES + program],
-        # Python too would leave half a file where the disk is full: compiled modules, for every later process.
+        # Python would leave half a compiled module where the disk is full, for every later process.
         env={**os.environ, "DECA_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
