@@ -251,7 +251,10 @@ def test_the_repositorys_folder_gives_the_same_head(head, kit, tmp_path):
     assert not is_facekit(folder / "generic_neutral_mesh.obj")
     found = head_data_from_arrays(read_facekit(tmp_path).arrays, "folder")
     np.testing.assert_array_equal(found.triangles, head.triangles)
-    np.testing.assert_allclose(found.template_vertices, head.template_vertices, atol=1e-6)
+    # Text has fewer digits; where the head then comes to lie is found by registration, which lets them grow.
+    shift = (found.template_vertices - head.template_vertices).mean(0)
+    assert np.abs(shift).max() < 2e-5
+    np.testing.assert_allclose(found.template_vertices - shift, head.template_vertices, atol=1e-6)
     np.testing.assert_allclose(found.shape_basis[0], head.shape_basis[0], atol=2e-6)
     row = head.expression_names.index("mouthPucker")
     np.testing.assert_allclose(found.expression_basis[row], head.expression_basis[row], atol=2e-6)
