@@ -306,7 +306,13 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path, light_head, stopp
     photos = write_photos(tmp_path / "photos", 40, 300)
     out = tmp_path / "out"
     run = command(tmp_path / "photos", "--out", out, "--head", light_head, "--texture-size", "512")
-    process = subprocess.Popen(run, stderr=subprocess.PIPE, text=True)
+    # A shell that runs the tests in the background has them, and what they start, ignore Ctrl-C.
+    process = subprocess.Popen(
+        run,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while len(lines_of(out)) < 2:
         assert process.poll() is None
         time.sleep(0.02)
