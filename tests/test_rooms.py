@@ -17,6 +17,7 @@ LEVELS = [
     {"fitting"},
     {"conversion"},
     {"io"},
+    {"training", "evaluation"},
     {"apps"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

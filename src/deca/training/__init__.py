@@ -1,0 +1,1 @@
+"""Learning from photographs: data, losses, the three stages and their loop."""
