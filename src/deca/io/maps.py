@@ -59,12 +59,18 @@ def write_displacement(path: str | Path, displacement: Float[np.ndarray, "height
     """
     if not np.isfinite(displacement).all():
         raise ValueError(f"{path}: the displacement map holds a number that is not finite")
+    data, scale = displacement_png(displacement)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data)
+    return scale
+
+
+def displacement_png(displacement: Float[np.ndarray, "height width"]) -> tuple[bytes, float]:
+    """The bytes of `write_displacement`'s file, for finite numbers, and the metres of one grey level."""
     largest = float(np.abs(displacement).max(initial=_LEAST_RANGE))
     scale = largest / (_ZERO - 1)
     grey = (np.rint(displacement.astype(np.float64) / scale) + _ZERO).astype(np.uint16)
-    with whole_file(path) as temporary:
-        temporary.write_bytes(png_bytes(grey, {_SCALE_KEY: repr(scale)}))
-    return scale
+    return png_bytes(grey, {_SCALE_KEY: repr(scale)}), scale
 
 
 def read_displacement(path: str | Path) -> Float[np.ndarray, "height width"]:
@@ -73,19 +79,28 @@ def read_displacement(path: str | Path) -> Float[np.ndarray, "height width"]:
     Any other picture is a MapError, a missing file a FileNotFoundError.
     """
     try:
-        with Image.open(path) as image:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such displacement map") from None
+    except OSError as error:
+        raise MapError(f"{path}: not a readable picture ({error})") from None
+    return parse_displacement(data, str(path))
+
+
+def parse_displacement(data: bytes, name: str) -> Float[np.ndarray, "height width"]:
+    """The metres in the bytes of `write_displacement`'s file; raises MapError, which says `name`."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
             image.load()
             grey, text = np.asarray(image), getattr(image, "text", {})
     except (UnidentifiedImageError, SyntaxError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise FileNotFoundError(f"{path}: no such displacement map") from None
-        raise MapError(f"{path}: not a readable picture ({error})") from None
+        raise MapError(f"{name}: not a readable picture ({error})") from None
     try:
         scale = float(text[_SCALE_KEY])
     except (KeyError, ValueError):
         raise MapError(
-            f"{path}: this picture has no scale (text chunk {_SCALE_KEY}); write it with deca"
+            f"{name}: this picture has no scale (text chunk {_SCALE_KEY}); write it with deca"
         ) from None
     if grey.ndim != 2 or grey.dtype != np.uint16:
-        raise MapError(f"{path}: expected one channel of 16 bits, found {grey.dtype} of shape {grey.shape}")
+        raise MapError(f"{name}: expected one channel of 16 bits, found {grey.dtype} of shape {grey.shape}")
     return ((grey.astype(np.float64) - _ZERO) * scale).astype(np.float32)
