@@ -38,6 +38,19 @@ class DetailedSurface:
         return self.layout.filled(_unit(torch.cat([-self.tilt, torch.ones_like(self.tilt[:, :1])], 1)))
 
 
+@dataclass(frozen=True)
+class SurfaceFrames:
+    """The coarse surface of a batch of heads at the covered texels of a layout, head frame.
+
+    `normals` are unit vectors; `along_u` and `along_v` say how the position moves along u and v over the whole
+    map (metres), in the tangent plane.
+    """
+
+    normals: Float[Tensor, "batch 3 texel"]
+    along_u: Float[Tensor, "batch 3 texel"]
+    along_v: Float[Tensor, "batch 3 texel"]
+
+
 class DetailModel(nn.Module):
     """Displacement maps to normal maps on the heads of one topology (DECA, section 4.2).
 
@@ -96,10 +109,8 @@ class DetailModel(nn.Module):
         self, vertices: Float[Tensor, "batch vertex 3"], displacement: Float[Tensor, "batch 1 size size"]
     ) -> DetailedSurface:
         """The surface displaced along its normals, at the covered texels; displacement in metres."""
-        smooth, along_u, along_v = self._at_texels(vertices)
-        smooth = _unit(smooth)
-        along_u = along_u - _dot(along_u, smooth) * smooth
-        along_v = along_v - _dot(along_v, smooth) * smooth
+        frames = self.frames(vertices)
+        smooth, along_u, along_v = frames.normals, frames.along_u, frames.along_v
         uu, uv, vv = _dot(along_u, along_u), _dot(along_u, along_v), _dot(along_v, along_v)
         determinant = (uu * vv - uv * uv).clamp_min(1e-12)
         slope_u, slope_v = (slope[:, None] for slope in self.slopes(displacement))
@@ -109,6 +120,14 @@ class DetailModel(nn.Module):
         length_u = uu.clamp_min(1e-12).sqrt()
         tilt = torch.cat([slope_u / length_u, across / (length_u * determinant.sqrt())], 1)
         return DetailedSurface(self.layout, smooth, by_u * along_u + by_v * along_v, tilt)
+
+    def frames(self, vertices: Float[Tensor, "batch vertex 3"]) -> SurfaceFrames:
+        """The coarse surface's normals and tangents."""
+        smooth, along_u, along_v = self._at_texels(vertices)
+        smooth = _unit(smooth)
+        along_u = along_u - _dot(along_u, smooth) * smooth
+        along_v = along_v - _dot(along_v, smooth) * smooth
+        return SurfaceFrames(smooth, along_u, along_v)
 
     def slopes(
         self, displacement: Float[Tensor, "batch 1 size size"]

@@ -22,17 +22,21 @@ _JAW = 3
 
 @dataclass(frozen=True)
 class NetworkSizes:
-    """How many numbers of each kind the networks estimate; by default as published."""
+    """How many numbers of each kind the networks estimate; by default as published.
+
+    `eyes` is 0, or 4 for networks that also estimate how far each eye (left, right) turns about x and y.
+    """
 
     shape: int = 100
     albedo: int = 50
     expression: int = 50
     detail: int = 128
+    eyes: int = 0
 
     @property
     def coarse(self) -> tuple[int, ...]:
-        """Lengths of the coarse encoder's outputs: shape, albedo, expression, pose, camera, lighting."""
-        return (self.shape, self.albedo, self.expression, _POSE, _CAMERA, _LIGHTING)
+        """Lengths of the coarse encoder's outputs: shape, albedo, expression, pose, camera, lighting, eyes."""
+        return (self.shape, self.albedo, self.expression, _POSE, _CAMERA, _LIGHTING, self.eyes)
 
     @property
     def decoder(self) -> int:
@@ -107,15 +111,16 @@ def read_outputs(
     coarse: Float[Tensor, "batch output"], detail: Float[Tensor, "batch detail"], sizes: NetworkSizes
 ) -> Parameters:
     """The encoders' outputs in the published order as Parameters; the jaw is read as axis-angle."""
-    shape, albedo, expression, pose, camera, lighting = coarse.split(sizes.coarse, 1)
+    shape, albedo, expression, pose, camera, lighting, eyes = coarse.split(sizes.coarse, 1)
     rest = torch.zeros_like(pose)
+    turned = torch.nn.functional.pad(eyes.unflatten(1, (2, -1)), (0, 1)) if sizes.eyes else rest.unflatten(1, (2, 3))
     return Parameters(
         shape=shape,
         expression=expression,
         pose=pose[:, :3],
         neck=rest[:, :3],
         jaw=pose[:, 3:],
-        eyes=rest.unflatten(1, (2, 3)),
+        eyes=turned,
         camera=camera,
         albedo=albedo,
         lighting=lighting.unflatten(1, (9, 3)),

@@ -1,0 +1,107 @@
+"""The detail view: a photo's skin unwrapped into UV, with what is known of the light, for the detail encoder.
+
+A wrinkle then always lies at the same place of the picture, however the head is turned, and the network is told how
+slopes become lightness there: shading changes by the gradient of the light times the tilt of the surface.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, grid_sample, normalize
+
+from deca.head.data import HeadData
+from deca.head.detail import DetailModel
+from deca.render.lighting import FACTORS, harmonics
+
+# Lightness is the logarithm of the luma plus this, so that noise in the dark does not count.
+_DARK = 0.03
+_LUMA = (0.299, 0.587, 0.114)
+# Texels over which the slow part of the lightness is averaged, out of 256: about 12 mm.
+_SLOW = 17
+# Lightness as the network sees it is about one for a deep wrinkle.
+_GAIN = 5.0
+_LEAST_SHADING = 0.15
+
+
+class DetailView(nn.Module):
+    """Makes detail views of the heads of one topology, at the size of the detail model's layout."""
+
+    region: Tensor
+
+    def __init__(self, data: HeadData, detail_model: DetailModel) -> None:
+        super().__init__()
+        self.detail_model = detail_model
+        self.layout = layout = detail_model.layout
+        region = layout.region_mask("face") | layout.region_mask("forehead") | layout.region_mask("nose")
+        for name in ("eyeballs", "teeth", "tongue", "mouth_interior", "eye_sockets", "scalp", "lips"):
+            if name in data.region_names:
+                region = region & ~layout.region_mask(name)
+        self.register_buffer("region", region, persistent=False)
+
+    def forward(
+        self,
+        image: Float[Tensor, "batch 3 height width"],
+        vertices: Float[Tensor, "batch vertex 3"],
+        vertices_image: Float[Tensor, "batch vertex 3"],
+        lighting: Float[Tensor, "batch 9 3"],
+    ) -> Float[Tensor, "batch 4 size size"]:
+        """Views of crops (RGB in [0, 1]) of heads posed at `vertices` (head frame), seen at `vertices_image`.
+
+        The channels are the lightness of the skin less its slow part, as a logarithm; how well the skin is seen, in
+        [0, 1]; and how much that logarithm falls with the displacement's slope along u and along v.
+        """
+        frames = self.detail_model.frames(vertices)
+        slopes = lightness_by_slope(frames.normals, frames.along_u, frames.along_v, lighting)
+        layout = self.layout
+        places = layout.to_uv(vertices_image[..., :2])
+        luma = (image * image.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+        seen = grid_sample(luma, places.permute(0, 2, 3, 1), align_corners=False)
+        inside = (places.abs() <= 1).all(1, keepdim=True)
+        facing = layout.image(frames.normals[:, 2:].mT)
+        weights = ((facing - 0.15) / 0.3).clamp(0, 1) * inside * self.region
+        lightness = (seen + _DARK).log()
+        fast = (lightness - slow_part(lightness, weights)) * weights
+        return torch.cat([_GAIN * fast.clamp(-0.6, 0.6), weights, layout.image(slopes.mT) * self.region], 1)
+
+
+def slow_part(
+    values: Float[Tensor, "batch 1 size size"], weights: Float[Tensor, "batch 1 size size"]
+) -> Float[Tensor, "batch 1 size size"]:
+    """Means over the weighted texels around, by two boxes one after the other."""
+
+    def box(maps: Tensor) -> Tensor:
+        return avg_pool2d(maps, _SLOW, 1, _SLOW // 2)
+
+    both = torch.cat([values * weights, weights], 1)
+    total, weight = box(box(both)).split(1, 1)
+    return total / weight.clamp_min(1e-4)
+
+
+def lightness_by_slope(
+    normals: Float[Tensor, "batch 3 texel"],
+    along_u: Float[Tensor, "batch 3 texel"],
+    along_v: Float[Tensor, "batch 3 texel"],
+    lighting: Float[Tensor, "batch 9 3"],
+) -> Float[Tensor, "batch 2 texel"]:
+    """Minus the derivative of the logarithm of the shading by the displacement's slopes along two unit tangents.
+
+    The normal of a displaced surface is N - grad D (Blinn 1978), so a slope along a tangent t changes the shading by
+    -t . (gradient of the light at N).
+    """
+    luma = (lighting * lighting.new_tensor(_LUMA)).sum(-1)
+    light = luma * luma.new_tensor(FACTORS)
+    x, y, z = normals.unbind(1)
+    band = light[:, :, None]
+    gradient = torch.stack(
+        [
+            band[:, 1] + band[:, 4] * y + band[:, 5] * z + 2 * band[:, 7] * x,
+            band[:, 2] + band[:, 4] * x + band[:, 6] * z - 2 * band[:, 7] * y,
+            band[:, 3] + band[:, 5] * x + band[:, 6] * y + 6 * band[:, 8] * z,
+        ],
+        1,
+    )
+    shading = torch.einsum("bk,kbt->bt", luma, harmonics(normals.movedim(1, -1))).clamp_min(_LEAST_SHADING)
+    tangents = torch.stack([along_u, along_v], 1)
+    return (normalize(tangents, dim=2) * gradient[:, None]).sum(2) / shading[:, None]

@@ -1,0 +1,100 @@
+"""SmallNetworks: coarse encoder, detail encoder and detail decoder for processors, browsers and the default head."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from deca.model.detail_decoder import DetailDecoder
+from deca.model.encoder import Encoder, ScaledEncoder
+from deca.model.networks import NetworkSizes, decoder_input, read_outputs
+from deca.model.small_backbone import FEATURES, IMAGE_SIZE, SeparableBlock, SmallBackbone
+from deca.parameters import Parameters
+
+# Channels of the detail view from 128 texels a side down to 8.
+_VIEW_CHANNELS = (24, 32, 64, 128, 128)
+_LAST_CHANNELS = 48
+_DECODER_CHANNELS = (96, 64, 48, 32, 16, 8)
+_HIDDEN = 512
+VIEW_CHANNELS = 4
+
+
+class DetailViewEncoder(nn.Module):
+    """A detail view (`deca.model.detail_view`), 256 x 256, to a detail code: where a wrinkle lies is kept."""
+
+    def __init__(self, detail: int) -> None:
+        super().__init__()
+        first, *others = _VIEW_CHANNELS
+        self.first = nn.Conv2d(VIEW_CHANNELS, first, 5, 2, 2)
+        self.first_activation = nn.PReLU(first)
+        blocks: list[nn.Module] = [SeparableBlock(first, first)]
+        channels = first
+        for out in others:
+            blocks += [SeparableBlock(channels, out, 2), SeparableBlock(out, out), SeparableBlock(out, out)]
+            channels = out
+        self.blocks = nn.Sequential(*blocks)
+        self.last = nn.Conv2d(channels, _LAST_CHANNELS, 1)
+        self.last_activation = nn.PReLU(_LAST_CHANNELS)
+        self.output = nn.Linear(_LAST_CHANNELS * 8 * 8, detail)
+
+    def forward(self, view: Float[Tensor, "batch 4 256 256"]) -> Float[Tensor, "batch detail"]:
+        """Detail codes of views."""
+        x = self.blocks(self.first_activation(self.first(view)))
+        return self.output(self.last_activation(self.last(x)).flatten(1))
+
+
+class SmallNetworks(nn.Module):
+    """The three networks in a size for processors; the detail encoder sees the skin unwrapped into UV."""
+
+    image_size = IMAGE_SIZE
+
+    def __init__(self, sizes: NetworkSizes) -> None:
+        super().__init__()
+        self._sizes = sizes
+        mean, deviation = output_scaling(sizes)
+        encoder = Encoder(SmallBackbone(), FEATURES, sum(sizes.coarse), _HIDDEN)
+        self.coarse_encoder = ScaledEncoder(encoder, mean, deviation)
+        self.detail_encoder = DetailViewEncoder(sizes.detail)
+        self.detail_decoder = DetailDecoder(sizes.decoder, _DECODER_CHANNELS)
+
+    @property
+    def sizes(self) -> NetworkSizes:
+        """How many numbers of each kind they estimate."""
+        return self._sizes
+
+    def encode(self, image: Float[Tensor, "batch 3 192 192"]) -> Parameters:
+        """Parameters of crops, RGB in [0, 1]; the detail code, which needs a detail view, is zero."""
+        coarse = self.coarse_encoder(image)
+        return read_outputs(coarse, coarse.new_zeros(len(coarse), self.sizes.detail), self.sizes)
+
+    def displacement(self, parameters: Parameters) -> Float[Tensor, "batch 1 256 256"]:
+        """Displacement in UV, metres, of the detail code under this expression and jaw."""
+        return self.detail_decoder(decoder_input(parameters))
+
+
+def output_scaling(sizes: NetworkSizes) -> tuple[Float[Tensor, " output"], Float[Tensor, " output"]]:
+    """Mean and deviation of the coarse encoder's outputs over faces, roughly, in their published order.
+
+    Coefficients are those of facial actions in [0, 1]; lengths are metres and angles radians.
+    """
+    jaw, others = [0.05, 0.0, 0.0], [0.0] * 3
+    light = torch.full((9, 3), 0.2)
+    light[0] = 0.8
+    white = torch.zeros(9, 3)
+    white[0] = 2.75
+    mean = [
+        torch.zeros(sizes.shape + sizes.albedo),
+        torch.full((sizes.expression,), 0.05),
+        torch.tensor([*others, *jaw, 9.0, 0.0, 0.015]),
+        white.flatten(),
+        torch.zeros(sizes.eyes),
+    ]
+    deviation = [
+        torch.ones(sizes.shape + sizes.albedo),
+        torch.full((sizes.expression,), 0.15),
+        torch.tensor([0.3, 0.5, 0.3, 0.1, 0.03, 0.03, 1.0, 0.05, 0.03]),
+        light.flatten(),
+        torch.full((sizes.eyes,), 0.15),
+    ]
+    return torch.cat(mean), torch.cat(deviation)
