@@ -1,8 +1,8 @@
 """ID-MRF: how diverse and how near the patches of one feature map are to those of another (Wang et al. 2018).
 
 Each patch of the target asks which patch of the generated map resembles it more than it resembles any other;
-a generated map that repeats one patch answers few of them. Similarities take as many numbers as there are pairs
-of patches, so they are made a block of rows at a time, and again in the backward pass.
+a generated map that repeats one patch answers few of them. Similarities take as many numbers as there are
+pairs of patches, so they are made a block of rows at a time, and again in the backward pass.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def patch_mrf(
     """L_M = -log(1/Z sum_s max_v RSbar(v, s)) over patches v of the generated and s of the target map, 3 x 3.
 
     RS(v, s) = exp(mu(v, s) / (max_{r != s} mu(v, r) + eps) / h), RSbar(v, s) = RS(v, s) / sum_{r != s}
-    RS(v, r), mu cosine similarity, Z the number of target patches (Wang et al. 2018, section 3.2). For features
-    that are not negative, as after a ReLU; of at least two patches. No gradient goes to the target.
+    RS(v, r), mu cosine similarity, Z the number of target patches (Wang et al. 2018, section 3.2). For
+    features that are not negative, as after a ReLU; of at least two patches. No gradient goes to the target.
     """
     return _each_face(_patches(generated), _patches(target.detach()), _log_relative)
 
@@ -63,8 +63,8 @@ def released_contextual_mrf(
 ) -> Float[Tensor, " face"]:
     """As the released code has it: features of single places less the target's mean over channels there.
 
-    RS(v, s) = exp((1 - d(v, s) / (min_r d(v, r) + eps)) / h), RSbar(v, s) = RS(v, s) / sum_r RS(v, r), d half of
-    one minus the cosine (the contextual loss, Mechrez et al. 2018). A feature that equals its mean exactly
+    RS(v, s) = exp((1 - d(v, s) / (min_r d(v, r) + eps)) / h), RSbar(v, s) = RS(v, s) / sum_r RS(v, r), d half
+    of one minus the cosine (the contextual loss, Mechrez et al. 2018). A feature that equals its mean exactly
     resembles all alike and gets no gradient; the released code's is NaN. It sums over the batch.
     """
     target = target.detach()
