@@ -3,14 +3,15 @@
     python tools/default_networks/fit_photos.py PHOTOS --out FITS
 
 PHOTOS holds a manifest.csv with the columns file and identity; people who are held back are left out. A photo becomes
-FITS/NAME with parameters.json, texture.png and displacement.png, as `deca reconstruct` writes them. What is done
-already is skipped.
+FITS/NAME with parameters.json, texture.png and displacement.png, as `deca reconstruct` writes them, and about.json,
+which says whose photo it is. What is done already is skipped.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -46,10 +47,11 @@ def main() -> None:
         except (NoFaceError, PhotoError) as error:
             print(f"left out: {error}")
             continue
-        write_fit(face, folder)
+        about = {"identity": row["identity"], "licence": row["licence"], "source": row["file"]}
+        write_fit(face, about, folder)
 
 
-def write_fit(face: Reconstruction, folder: Path) -> None:
+def write_fit(face: Reconstruction, about: dict[str, str], folder: Path) -> None:
     """Write the files of one fit; the folder appears whole or not at all."""
     parts = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(parts, ignore_errors=True)
@@ -66,6 +68,7 @@ def write_fit(face: Reconstruction, folder: Path) -> None:
         displacement_scale=scale,
     )
     write_parameters(parts / "parameters.json", record, face.deca.data)
+    (parts / "about.json").write_text(json.dumps(about), encoding="utf-8")
     parts.rename(folder)
 
 

@@ -17,6 +17,7 @@ from tyro.extras import SubcommandApp
 
 from deca.apps.errors import OutputError, UsageError
 from deca.apps.options import ReconstructOptions
+from deca.apps.synthesise_options import SynthesiseOptions
 
 app = SubcommandApp()
 assets = SubcommandApp()
@@ -38,6 +39,22 @@ def reconstruct(options: Annotated[ReconstructOptions, tyro.conf.arg(name="")]) 
         print("deca: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     return 1 if failures else 0
+
+
+@app.command
+def synthesise(options: Annotated[SynthesiseOptions, tyro.conf.arg(name="")]) -> int:
+    """Make synthetic faces whose truth is known, as training shards."""
+    from deca.apps.synthesise import synthesise as run
+
+    try:
+        run(options, Console(stderr=True))
+    except (UsageError, OutputError) as error:
+        print(f"deca: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("deca: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
 
 
 @assets.command(name="add")

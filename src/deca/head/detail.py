@@ -111,7 +111,7 @@ class DetailModel(nn.Module):
         """The surface displaced along its normals, at the covered texels; displacement in metres."""
         frames = self.frames(vertices)
         smooth, along_u, along_v = frames.normals, frames.along_u, frames.along_v
-        uu, uv, vv = _dot(along_u, along_u), _dot(along_u, along_v), _dot(along_v, along_v)
+        uu, uv, vv = dot(along_u, along_u), dot(along_u, along_v), dot(along_v, along_v)
         determinant = (uu * vv - uv * uv).clamp_min(1e-12)
         slope_u, slope_v = (slope[:, None] for slope in self.slopes(displacement))
         # The gradient is the tangent vector whose products with the two moves are the two slopes.
@@ -125,8 +125,8 @@ class DetailModel(nn.Module):
         """The coarse surface's normals and tangents."""
         smooth, along_u, along_v = self._at_texels(vertices)
         smooth = _unit(smooth)
-        along_u = along_u - _dot(along_u, smooth) * smooth
-        along_v = along_v - _dot(along_v, smooth) * smooth
+        along_u = along_u - dot(along_u, smooth) * smooth
+        along_v = along_v - dot(along_v, smooth) * smooth
         return SurfaceFrames(smooth, along_u, along_v)
 
     def slopes(
@@ -177,11 +177,12 @@ def displaced_positions(
     return layout.to_uv(vertices) + displacement * directions
 
 
-def _dot(
+def dot(
     a: Float[Tensor, "batch 3 texel"], b: Float[Tensor, "batch 3 texel"]
 ) -> Float[Tensor, "batch 1 texel"]:
+    """Products of the vectors at texels."""
     return (a[:, :1] * b[:, :1]).addcmul(a[:, 1:2], b[:, 1:2]).addcmul(a[:, 2:], b[:, 2:])
 
 
 def _unit(vectors: Float[Tensor, "batch 3 texel"]) -> Float[Tensor, "batch 3 texel"]:
-    return vectors * _dot(vectors, vectors).clamp_min(1e-24).rsqrt()
+    return vectors * dot(vectors, vectors).clamp_min(1e-24).rsqrt()

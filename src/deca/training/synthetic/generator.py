@@ -28,7 +28,7 @@ from deca.training.synthetic.camera_noise import through_camera
 from deca.training.synthetic.light import Light, lamp_reach, random_light
 from deca.training.synthetic.painting import Paint, paint_head
 from deca.training.synthetic.population import Population
-from deca.training.synthetic.scene import Scene, random_scene
+from deca.training.synthetic.scene import SceneModel, compose
 from deca.training.synthetic.wrinkles import WrinkleModel
 
 # The square that is stored, in boxes of the landmarks: crops of 1.25 to 1.8 boxes with a shift fit in.
@@ -101,8 +101,11 @@ class SyntheticFaces:
         self.albedo_model = AlbedoModel.averaged(data.albedo_mean, data.albedo_basis, _MAP_SIZE)
         self.detail_model = DetailModel(data, self.layout)
         self.wrinkle_model = WrinkleModel(data, self.layout)
+        self.scene_model = SceneModel(data)
         # How open the sky is hardly differs between people.
-        self.openness = openness(self.head_model.template_vertices[None], self.head_model.triangles)[0, :, 0].numpy()
+        self.openness = openness(self.head_model.template_vertices[None], self.head_model.triangles)[
+            0, :, 0
+        ].numpy()
         self._skin = skin_triangles(data)
 
     def subject(self, random: np.random.Generator, name: str) -> Subject:
@@ -140,20 +143,23 @@ class SyntheticFaces:
             displacement = self.wrinkle_model.displacement(
                 subject.wrinkles, parameters.expression, parameters.jaw
             )
-        picture, skin, alpha = self._picture(subject, head.vertices, vertices_image, displacement, light, random)
+        picture, skin, alpha = self._picture(
+            subject, head.vertices, vertices_image, displacement, light, random
+        )
         size = self.config.size
         landmarks = self._pixels(points[None], parameters.camera)
         dense = self._pixels(perspective(self.landmarks.dense(head), distance), parameters.camera)
-        picture, skin = random_scene(
-            picture, alpha, skin, landmarks, vertices_image[0].numpy(), self.data, self.backgrounds, random
-        )
+        picture, shows = compose(self.scene_model, picture, alpha, landmarks, random, self.backgrounds)
+        skin = skin * shows
         image = (picture.clip(0, 1) * 255).round().astype(np.uint8)
         if self.config.noisy:
             image = through_camera(image, random)
         about = {
             "identity": subject.name,
             "photo": key,
-            "source": "synthetic" if subject.head is None else f"rendered from {subject.head.name}: {subject.head.source}",
+            "source": "synthetic"
+            if subject.head is None
+            else f"rendered from {subject.head.name}: {subject.head.source}",
             "licence": "CC0-1.0" if subject.head is None else subject.head.licence,
             "quality": {},
             "T_photo_crop": np.eye(3).tolist(),
@@ -201,7 +207,11 @@ class SyntheticFaces:
             normals_uv = self.detail_model(vertices, displacement)[0].permute(1, 2, 0).contiguous().numpy()
         # Cast shadows, for half of them: the others have the light that the model has.
         shadowed = len(light.lamps) and random.random() < 0.5
-        reach = lamp_reach(light, vertices[0], triangles) if shadowed else torch.ones(vertices.shape[1], len(light.lamps))
+        reach = (
+            lamp_reach(light, vertices[0], triangles)
+            if shadowed
+            else torch.ones(vertices.shape[1], len(light.lamps))
+        )
         paint = Paint(subject.texture, normals_uv, self.openness, reach.numpy())
         normals = vertex_normals(vertices, triangles)[0].numpy()
         picture = paint_head(triangle_ids, vertices_image[0].numpy(), normals, self.data, paint, light)

@@ -49,14 +49,18 @@ class Population:
     def shape(self, random: np.random.Generator) -> Float[np.ndarray, " shape"]:
         """Shape coefficients: Gaussian, within four deviations."""
         return (
-            self.config.shape_deviation * random.normal(size=len(self.data.shape_basis))
-        ).clip(-4, 4).astype(np.float32)
+            (self.config.shape_deviation * random.normal(size=len(self.data.shape_basis)))
+            .clip(-4, 4)
+            .astype(np.float32)
+        )
 
     def albedo(self, random: np.random.Generator) -> Float[np.ndarray, " albedo"]:
         """Albedo coefficients likewise."""
         return (
-            self.config.albedo_deviation * random.normal(size=len(self.data.albedo_basis))
-        ).clip(-4, 4).astype(np.float32)
+            (self.config.albedo_deviation * random.normal(size=len(self.data.albedo_basis)))
+            .clip(-4, 4)
+            .astype(np.float32)
+        )
 
     def expression(
         self, random: np.random.Generator
