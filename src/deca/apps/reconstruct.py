@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -76,7 +76,8 @@ def reconstruct(
     *,
     face: FaceChoice = "all",
     head: str | Path | None = None,
-    model: ModelChoice = "fit",
+    model: ModelChoice | None = None,
+    refine: int = 0,
     behaviour: Behaviour = "paper",
     jaw: JawAngles = "axis-angle",
     precision: Precision = "f32",
@@ -91,6 +92,7 @@ def reconstruct(
     options = ModelOptions(
         head=None if head is None else str(head),
         model=model,
+        refine=refine,
         behaviour=behaviour,
         jaw=jaw,
         precision=precision,
@@ -101,10 +103,15 @@ def reconstruct(
 
 def open_reconstructor(options: ModelOptions) -> FaceReconstructor:
     """What the options ask for; raises as `reconstruct` does for heads and networks."""
+    options = with_model(options)
     _check_used(options)
     if options.model == "fit":
         return Reconstructor(options.head, options.texture_size)
     # Imported late: the networks' ways are built on this module.
+    if options.model == "encode":
+        from deca.apps.encoding_reconstructor import EncodingReconstructor
+
+        return EncodingReconstructor(options.refine, options.texture_size)
     from deca.apps.published_model import open_paper_model, open_released_model
 
     if options.behaviour == "released":
@@ -112,12 +119,28 @@ def open_reconstructor(options: ModelOptions) -> FaceReconstructor:
     return open_paper_model(options)
 
 
+def with_model(options: ModelOptions) -> ModelOptions:
+    """The options with the model that is meant: where none is named, the shipped networks, which drive the default
+    head, and the fit for any other head."""
+    if options.model is not None:
+        return options
+    return replace(options, model="encode" if options.head is None else "fit")
+
+
 def _check_used(options: ModelOptions) -> None:
     """UsageError for an option that the chosen model would pass over in silence."""
     usual = ModelOptions()
     for name in ("behaviour", "jaw", "precision"):
-        if options.model == "fit" and getattr(options, name) != getattr(usual, name):
+        if options.model != "deca" and getattr(options, name) != getattr(usual, name):
             raise UsageError(f"--{name} {getattr(options, name)}: only --model deca has a choice of {name}")
+    if options.model != "encode" and options.refine:
+        raise UsageError(f"--refine {options.refine}: only --model encode is refined")
+    if options.refine < 0:
+        raise UsageError(f"--refine {options.refine}: the number of steps is zero or more")
+    if options.model == "encode" and options.head is not None:
+        raise UsageError(
+            f"--model encode drives the default head, not {options.head}; use --model fit, or leave --head out"
+        )
     if options.behaviour == "released" and options.texture_size != usual.texture_size:
         raise UsageError(
             f"--texture-size {options.texture_size}: --behaviour released has textures of 256 texels"
@@ -189,12 +212,19 @@ class Reconstructor:
     @torch.no_grad()
     def face(self, task: FaceTask) -> Reconstruction:
         """Reconstruct one found face."""
-        deca = self.deca
-        photo, found, seconds = task.photo, task.found, dict(task.seconds)
-        landmarks_photo = torch.from_numpy(fitted_landmarks(found, self.deca.data))
+        seconds = dict(task.seconds)
         with timed(seconds, "geometry"):
-            crop, fitted = self.geometry(found)
-            parameters = fitted.parameters
+            crop, fitted = self.geometry(task.found)
+        return self.finished(task, crop, fitted, seconds)
+
+    @torch.no_grad()
+    def finished(
+        self, task: FaceTask, crop: Crop, fitted: LandmarkFit, seconds: dict[str, float]
+    ) -> Reconstruction:
+        """Eyes, appearance, relief and texture of a face whose geometry is known; `seconds` are those spent so far."""
+        deca = self.deca
+        photo, found, parameters = task.photo, task.found, fitted.parameters
+        landmarks_photo = torch.from_numpy(fitted_landmarks(found, self.deca.data))
         with timed(seconds, "eyes"):
             vertices = deca.head_model(parameters).vertices
             eyes = fit_eyes(photo, landmarks_photo, vertices, parameters, deca.head_model, crop)

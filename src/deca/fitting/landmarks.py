@@ -44,6 +44,10 @@ class LandmarkFitConfig:
     bound: float = 3.5
     """Largest shape coefficient."""
     iterations: int = 30
+    estimate_deviation: float = 0.5
+    """When an estimate is refined: how far from the truth its shape coefficients are, in prior deviations."""
+    estimated_action_deviation: float = 0.2
+    """The same of its facial actions; a statistical component's is that of the shape."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,43 @@ def fit_landmarks(
     the jaw's own joint opens the mouth. Raises ValueError for a wrong number of landmarks.
     """
     config = config or LandmarkFitConfig()
+    problem = _problem(head_model, landmarks_image, config)
+    return _minimised(problem, problem.start(), head_model.neutral(), config)
+
+
+def refine_landmarks(
+    head_model: HeadModel,
+    landmarks_image: Float[Tensor, "point 2"],
+    estimate: Parameters,
+    config: LandmarkFitConfig | None = None,
+) -> LandmarkFit:
+    """Bring an estimate of one face, a network's say, nearer to its 2D landmarks.
+
+    As `fit_landmarks`, but from the estimate on, and the priors on shape and expression are Gaussians about it. What
+    landmarks say nothing about stays as estimated.
+    """
+    config = config or LandmarkFitConfig()
+    problem = _problem(head_model, landmarks_image, config)
+    state = problem.expect(estimate)
+    return _minimised(problem, state, estimate, config)
+
+
+def _problem(
+    head_model: HeadModel, landmarks_image: Float[Tensor, "point 2"], config: LandmarkFitConfig
+) -> _Problem:
     head = LandmarkHead(head_model)
     if len(landmarks_image) != len(head.corners):
         raise ValueError(f"{len(landmarks_image)} landmarks for a head with {len(head.corners)}")
     # A camera of scale one and no shift: the head frame's plane, y up, in image units.
     flat = torch.nn.functional.pad(landmarks_image.double(), (0, 1))
     target = unproject(flat[None], torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64))[0, :, :2]
-    problem = _Problem(head, target, config)
-    state = problem.start()
+    return _Problem(head, target, config)
+
+
+def _minimised(
+    problem: _Problem, state: _State, others: Parameters, config: LandmarkFitConfig
+) -> LandmarkFit:
+    """The least cost from a state on; what is not fitted is taken from `others`."""
     cost, damping = problem.cost(state), 1e-3
     for _ in range(config.iterations):
         step = _downhill(problem, state, cost, damping)
@@ -86,7 +119,7 @@ def fit_landmarks(
         state, cost, damping = step.state, step.cost, max(step.damping / 6, 1e-9)
         if gain < 1e-5:
             break
-    return problem.result(head_model, state)
+    return problem.result(others, state)
 
 
 @dataclass(frozen=True)
@@ -146,6 +179,7 @@ class _Problem:
         self.prior[6:9] = torch.tensor([1.0, 5.0, 5.0]).double().div(config.jaw_deviation).square()
         self.prior[9:] = 1
         self.slope = torch.zeros_like(self.lower)
+        self.expected = torch.zeros_like(self.lower)
         if head.actions:
             self.prior[9 + shape_count :] = config.expression_deviation**-2
             self.slope[9 + shape_count :] = config.expression_sparsity / config.expression_deviation
@@ -176,6 +210,21 @@ class _Problem:
         offset = target.mean(0) / scale - posed[:2]
         return _State(torch.stack([scale.log(), *offset]), rotation, jaw, zero)
 
+    def expect(self, estimate: Parameters) -> _State:
+        """Begin at an estimate, and let the priors be about it."""
+        config, shape_count = self.config, self.head.shape_count
+        estimate = estimate.map(lambda values: values.detach().cpu().double())
+        coefficients = torch.cat([estimate.shape[0], estimate.expression[0]])
+        coefficients = coefficients.clamp(self.lower[9:], self.upper[9:])
+        jaw = estimate.jaw[0].clamp(self.lower[6:9], self.upper[6:9])
+        self.expected = torch.cat([torch.zeros(6).double(), jaw, coefficients])
+        self.prior[9:] = config.estimate_deviation**-2
+        if self.head.actions:
+            self.prior[9 + shape_count :] = config.estimated_action_deviation**-2
+        self.slope = torch.zeros_like(self.slope)
+        camera = torch.cat([estimate.camera[0, :1].log(), estimate.camera[0, 1:]])
+        return _State(camera, axis_angle_to_matrix(estimate.pose[0]), jaw, coefficients)
+
     def project(self, state: _State, points: Float[Tensor, "point 3"]) -> Float[Tensor, "point 2"]:
         return state.camera[0].exp() * (points[:, :2] + state.camera[1:])
 
@@ -199,7 +248,8 @@ class _Problem:
         limit = 2.5 * self.share**0.5
         huber = torch.where(residual < limit, residual**2, 2 * limit * residual - limit**2).sum()
         unknowns = torch.cat([torch.zeros(6).double(), state.jaw, state.coefficients])
-        return float(huber + (self.prior * unknowns**2).sum() + 2 * (self.slope * unknowns).sum())
+        departure = unknowns - self.expected
+        return float(huber + (self.prior * departure**2).sum() + 2 * (self.slope * unknowns).sum())
 
     def normal_equations(self, state: _State) -> tuple[Tensor, Tensor]:
         head = self.head
@@ -218,7 +268,7 @@ class _Problem:
         robust = (limit / residual.norm(dim=-1).clamp_min(1e-12)).clamp_max(1.0)[:, None]
         jacobian_flat, weighted = jacobian.flatten(1), (jacobian * robust).flatten(1)
         unknowns = torch.cat([torch.zeros(6).double(), state.jaw, state.coefficients])
-        gradient = weighted @ residual.flatten() + self.prior * unknowns + self.slope
+        gradient = weighted @ residual.flatten() + self.prior * (unknowns - self.expected) + self.slope
         hessian = weighted @ jacobian_flat.T + torch.diag(self.prior)
         return gradient, hessian
 
@@ -257,16 +307,15 @@ class _Problem:
         pose = axis_angle_to_matrix(change[3:6]) @ state.pose
         return _State(state.camera + change[:3], pose, moved[6:9], moved[9:])
 
-    def result(self, head_model: HeadModel, state: _State) -> LandmarkFit:
+    def result(self, others: Parameters, state: _State) -> LandmarkFit:
         points = self.head.posed(state.coefficients, state.pose, state.jaw)
         distance = (self.project(state, points) - self.target)[~self.outline].square().sum(-1).mean().sqrt()
-        neutral = head_model.neutral()
         camera = torch.cat([state.camera[:1].exp(), state.camera[1:]])
-        parameters = neutral.replace(
+        parameters = others.to("cpu").replace(
             shape=state.coefficients[None, : self.head.shape_count].float(),
             expression=state.coefficients[None, self.head.shape_count :].float(),
             pose=matrix_to_axis_angle(state.pose)[None].float(),
             jaw=state.jaw[None].float(),
             camera=camera[None].float(),
         )
-        return LandmarkFit(parameters.to(head_model.template_vertices.device), float(distance))
+        return LandmarkFit(parameters.to(others.shape.device), float(distance))

@@ -1,0 +1,129 @@
+"""The default way from a photo to heads: the shipped networks predict parameters, detail code and displacement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deca.apps.network_reconstructor import enlarged, landmark_residual
+from deca.apps.options import TextureSize
+from deca.apps.reconstruct import FaceTask, Reconstructor, fitted_landmarks, timed
+from deca.apps.reconstruction import Reconstruction
+from deca.fitting.eyes import fit_eyes
+from deca.fitting.landmarks import LandmarkFitConfig, refine_landmarks
+from deca.fitting.observation import vertices_in_photo
+from deca.fitting.registration import register
+from deca.head.detail import DetailModel
+from deca.head.uv import UVLayout
+from deca.io.default_networks import default_networks
+from deca.model.detail_view import DetailView
+from deca.model.small_networks import SmallNetworks
+from deca.parameters import Parameters
+from deca.photo.crop import Crop, crop_image, landmark_crop
+from deca.photo.faces import FoundFace
+from deca.photo.sampling import Photo, transform_points
+from deca.render.camera import project
+
+# Texels a side of the decoder's maps, and pixels of the crop that a detail view is read from: as fine as these.
+_DETAIL_SIZE = 256
+_VIEW_CROP = 320
+
+
+class EncodingReconstructor:
+    """Predicts heads with SmallNetworks of the default head, and refines them if asked to.
+
+    Unrefined, geometry, albedo, light and eyes are what one pass of the coarse encoder says, and the relief is the
+    displacement decoded from the detail code. Refined by `refine` steps, the geometry is brought nearer to the
+    landmarks, and eyes, albedo, light and relief are fitted to the photo.
+    """
+
+    batch_size = 8
+
+    def __init__(
+        self, refine: int = 0, texture_size: TextureSize = 1024, networks: SmallNetworks | None = None
+    ) -> None:
+        self.fit = Reconstructor(texture_size=texture_size)
+        self.deca = self.fit.deca
+        self.networks = networks or default_networks()
+        self.refine_config = LandmarkFitConfig(iterations=refine) if refine else None
+        data = self.deca.data
+        self.detail_view = DetailView(data, DetailModel(data, UVLayout(data, _DETAIL_SIZE)))
+
+    def find(self, photo: Photo) -> list[FoundFace]:
+        """Every face of a photo, from the viewer's left to right."""
+        return self.fit.find(photo)
+
+    @torch.no_grad()
+    def faces(self, tasks: Sequence[FaceTask]) -> list[Reconstruction]:
+        """Reconstruct found faces, all of them in one pass of the coarse encoder."""
+        seconds: dict[str, float] = {}
+        with timed(seconds, "encoding"):
+            crops = [landmark_crop(task.found.ibug68) for task in tasks]
+            parameters = self.encode(
+                torch.cat([self._crop_image(task.photo, crop) for task, crop in zip(tasks, crops, strict=True)])
+            )
+        each = {step: value / len(tasks) for step, value in seconds.items()}
+        return [
+            self._face(replace(task, seconds=task.seconds | each), crop, parameters[number])
+            for number, (task, crop) in enumerate(zip(tasks, crops, strict=True))
+        ]
+
+    def encode(self, images: Float[Tensor, "batch 3 size size"]) -> Parameters:
+        """Parameters of crops, RGB in [0, 1], at the networks' size, all but the detail code."""
+        parameters = self.networks.encode(images.contiguous(memory_format=torch.channels_last))
+        # A facial action means nothing beyond.
+        return parameters.replace(expression=parameters.expression.clamp(0, 1))
+
+    def detail_code(self, photo: Photo, crop: Crop, parameters: Parameters) -> Float[Tensor, "1 detail"]:
+        """The detail code of one face."""
+        image = crop_image(photo, crop.resized(_VIEW_CROP))
+        vertices = self.deca.head_model(parameters).vertices
+        view = self.detail_view(image, vertices, project(vertices, parameters.camera), parameters.lighting)
+        return self.networks.detail_encoder(view)
+
+    def _crop_image(self, photo: Photo, crop: Crop) -> Float[Tensor, "1 3 size size"]:
+        return crop_image(photo, crop.resized(self.networks.image_size))
+
+    def _face(self, task: FaceTask, crop: Crop, parameters: Parameters) -> Reconstruction:
+        seconds = dict(task.seconds)
+        landmarks_photo = torch.from_numpy(fitted_landmarks(task.found, self.deca.data))
+        if self.refine_config is not None:
+            with timed(seconds, "geometry"):
+                landmarks_image = torch.from_numpy(
+                    transform_points(crop.T_image_photo, landmarks_photo.numpy())
+                )
+                fitted = refine_landmarks(
+                    self.deca.head_model, landmarks_image, parameters, self.refine_config
+                )
+                code = self.detail_code(task.photo, crop, fitted.parameters)
+                fitted = replace(fitted, parameters=fitted.parameters.replace(detail=code))
+            return self.fit.finished(task, crop, fitted, seconds)
+        with timed(seconds, "detail"):
+            parameters = parameters.replace(detail=self.detail_code(task.photo, crop, parameters))
+            displacement = enlarged(self.networks.displacement(parameters), self.deca.layout.size)
+        with timed(seconds, "texture"):
+            vertices = self.deca.head_model(parameters).vertices
+            eyes = fit_eyes(task.photo, landmarks_photo, vertices, parameters, self.deca.head_model, crop)
+            vertices_photo = register(
+                vertices_in_photo(vertices, parameters.camera, crop), self.deca.head_model, landmarks_photo
+            )
+            photo_texture = self.fit.photo_texture
+            appearance = photo_texture.appearance(task.photo, vertices, vertices_photo, parameters)
+            texture = photo_texture.texture(
+                task.photo, vertices, vertices_photo, appearance, eyes.iris_colour
+            )
+        return Reconstruction(
+            deca=self.deca,
+            photo=task.photo,
+            found=task.found,
+            crop=crop,
+            parameters=parameters,
+            displacement=displacement,
+            texture=texture,
+            residuals={"landmarks_px": landmark_residual(self.deca, parameters, crop, task.found)},
+            seconds=seconds,
+        )
