@@ -41,7 +41,7 @@ def list_photos(patterns: Iterable[str]) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            inside = _photos_inside(path)
+            inside = [path / name for name in files_inside(path, SUFFIXES)]
             if not inside:
                 raise UsageError(
                     f"{path}: no photos in this folder (looked for {', '.join(sorted(SUFFIXES))})"
@@ -91,15 +91,21 @@ def face_folders(name: str, count: int, reserved: frozenset[str]) -> list[str]:
     return folders[:count]
 
 
-def _photos_inside(folder: Path) -> list[Path]:
-    """The photos of a folder and of those in it, sorted; names alone are looked at, no file is."""
+def files_inside(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
+    """Names, from the folder on and with /, of the files in it and in its folders that end so, sorted.
+
+    What is hidden and the pictures of reconstructed faces are left out. Names alone are looked at, no file
+    is.
+    """
     found: list[str] = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         if not _RESULTS.issubset(names):
+            start = os.path.relpath(parent, folder).replace(os.sep, "/")
+            before = "" if start == "." else f"{start}/"
             found += [
-                os.path.join(parent, name)
+                before + name
                 for name in names
-                if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+                if name.lower().endswith(suffixes) and not name.startswith(".")
             ]
-    return [Path(path) for path in sorted(found)]
+    return sorted(found)

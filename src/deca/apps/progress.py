@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -22,6 +24,9 @@ class RunProgress:
     Where the console is no terminal, the bar becomes a line a minute.
     """
 
+    _REPORT = "report.jsonl"
+    _AGAIN = " (--overwrite does it again)"
+
     def __init__(self, console: Console, total: int, out: Path) -> None:
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}", markup=False))
         self._bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
@@ -31,7 +36,7 @@ class RunProgress:
         self._done = self._skipped = 0
         self.failures = 0
 
-    def __enter__(self) -> RunProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -41,30 +46,39 @@ class RunProgress:
         self._bar.stop()
         if self._total > FEW:
             seconds = time.monotonic() - self._started
-            self._say(f"{self._counts()} in {duration(seconds)}; {self._out / 'report.jsonl'} says more")
+            self._say(f"{self._counts()} in {duration(seconds)}; {self._out / self._REPORT} says more")
 
     def skip(self, photo: Path) -> None:
         """A photo was done before."""
         self._skipped += 1
         if self._total <= FEW:
-            self._say(f"{photo}: done before, skipped (--overwrite does it again)")
+            self._say(f"{photo}: done before, skipped{self._AGAIN}")
         self._advance()
 
     def add(self, outcome: Outcome) -> None:
         """A photo is done or has failed."""
         if outcome.failed:
-            self.failures += 1
-            self._say(f"failed {outcome.entry['error']}")
+            self.fail(outcome.entry["error"])
         else:
-            self._done += 1
-            if self._total <= FEW:
-                folders = ", ".join(str(self._out / name) for name in outcome.entry["faces"])
-                self._say(f"{folders} ({outcome.entry['seconds']['total']:.1f} s)")
+            folders = ", ".join(str(self._out / name) for name in outcome.entry["faces"])
+            self.succeed(f"{folders} ({outcome.entry['seconds']['total']:.1f} s)")
+
+    def fail(self, error: str) -> None:
+        """A photo has failed."""
+        self.failures += 1
+        self._say(f"failed {error}")
+        self._advance()
+
+    def succeed(self, line: str) -> None:
+        """A photo is done; `line` is told where there are few."""
+        self._done += 1
+        if self._total <= FEW:
+            self._say(line)
         self._advance()
 
     def _advance(self) -> None:
         now = time.monotonic()
-        worked = self._done + self.failures
+        worked = self._worked()
         left = self._total - worked - self._skipped
         told = pace(worked, left, now - self._started)
         if self.failures:
@@ -74,6 +88,9 @@ class RunProgress:
             self._told = now
             self._say(f"{self._counts()} of {self._total} photos, {told}")
 
+    def _worked(self) -> int:
+        return self._done + self.failures
+
     def _counts(self) -> str:
         parts = [f"{self._done} done"]
         parts += [f"{self._skipped} skipped"] * bool(self._skipped)
@@ -81,6 +98,31 @@ class RunProgress:
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class PrepareProgress(RunProgress):
+    """The same for `deca prepare`, where photos may be dropped too."""
+
+    _REPORT = "dropped.jsonl"
+    _AGAIN = ""
+
+    def __init__(self, console: Console, total: int, out: Path) -> None:
+        super().__init__(console, total, out)
+        self._reasons: Counter[str] = Counter()
+
+    def drop(self, photo: str, reason: str) -> None:
+        """A photo is not used."""
+        self._reasons[reason] += 1
+        if self._total <= FEW:
+            self._say(f"{photo}: dropped ({reason})")
+        self._advance()
+
+    def _worked(self) -> int:
+        return super()._worked() + self._reasons.total()
+
+    def _counts(self) -> str:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self._reasons.most_common())
+        return f"{super()._counts()}, {self._reasons.total()} dropped" + (f" ({reasons})" if reasons else "")
 
 
 def pace(done: int, left: int, seconds: float) -> str:
