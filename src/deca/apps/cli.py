@@ -17,7 +17,11 @@ from tyro.extras import SubcommandApp
 
 from deca.apps.errors import OutputError, UsageError
 from deca.apps.options import ReconstructOptions
+from deca.apps.prepare_options import PrepareOptions
 from deca.apps.synthesise_options import SynthesiseOptions
+from deca.training.config import TrainConfig
+
+_PUBLISHED = TrainConfig()
 
 app = SubcommandApp()
 assets = SubcommandApp()
@@ -55,6 +59,22 @@ def synthesise(options: Annotated[SynthesiseOptions, tyro.conf.arg(name="")]) ->
         print("deca: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
+
+
+@app.command(name="prepare")
+def prepare_photos(options: Annotated[PrepareOptions, tyro.conf.arg(name="")]) -> int:
+    """Make training shards of a folder of photos: faces, landmarks, skin, and whose they are."""
+    from deca.apps.prepare import prepare
+
+    try:
+        failures = prepare(options, Console(stderr=True))
+    except (UsageError, OutputError) as error:
+        print(f"deca: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("deca: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 1 if failures else 0
 
 
 @assets.command(name="add")
@@ -117,6 +137,29 @@ def asset_path(
 
         show_path(name)
     return 0
+
+
+@app.command
+def train(
+    config: Annotated[
+        Path, Positional, tyro.conf.arg(metavar="CONFIG.json", help="Settings by name, any of those below.")
+    ],
+    settings: Annotated[TrainConfig, tyro.conf.arg(name="")] = _PUBLISHED,
+) -> int:
+    """Train networks on shards of faces (docs/training.md); goes on where the same training was stopped.
+
+    Options take the place of the file's settings.
+    """
+    from deca.apps.train import configured, run_training
+
+    # The options were read once for help and errors; what they do not say, the file does.
+    arguments = sys.argv[2:]
+    arguments.remove(str(config))
+    try:
+        return 0 if run_training(configured(config, arguments), Console(stderr=True)) else 130
+    except (UsageError, ArithmeticError) as error:
+        print(f"deca: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
 
 
 @app.command

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from jaxtyping import Int
 
 from deca.io.files import data_file
 from deca.photo.detect import Network
@@ -23,9 +24,14 @@ def face_detector() -> Network:
 @cache
 def face_landmarker() -> Landmarker:
     """MediaPipe's face mesh of 468 points."""
+    return Landmarker(open_network(data_file("face_landmarks_468.onnx")), dense_landmark_mirror())
+
+
+@cache
+def dense_landmark_mirror() -> Int[np.ndarray, "468"]:
+    """The mirror image of each of the 468 points."""
     with np.load(data_file("face_geometry_468.npz"), allow_pickle=False) as geometry:
-        mirror = mirror_indices(geometry["vertices"])
-    return Landmarker(open_network(data_file("face_landmarks_468.onnx")), mirror)
+        return mirror_indices(geometry["vertices"])
 
 
 def open_network(path: str | Path) -> Network:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 # One row a point: two mesh points and the weight of the second, by the scheme's meaning (Sagonas et al.,
 # 300 Faces in-the-Wild, 2013). Points that the scheme names (corners, tips, middles) are mesh points; those
@@ -84,6 +84,18 @@ _ROWS = np.array(
 )
 DENSE_INDICES = _ROWS[:, :2].astype(np.int64)
 SECOND_WEIGHTS = _ROWS[:, 2]
+
+
+def _mirror() -> Int[np.ndarray, "68"]:
+    # Lines from the subject's right to left turn round; eyes and lips run round, each from another corner.
+    rows = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)]
+    rows += [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
+    rows += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)]
+    return np.array(rows)
+
+
+MIRROR = _mirror()
+"""The mirror image of each of the 68 points."""
 
 
 def ibug68(dense: Float[np.ndarray, "468 axes"]) -> Float[np.ndarray, "68 axes"]:

@@ -29,6 +29,16 @@ def unproject(
     return torch.stack([x / scale - camera[:, 1:2], -y / scale - camera[:, 2:3], -z / scale], -1)
 
 
+def camera_in_part(
+    camera: Float[Tensor, "batch 3"], scale: Float[Tensor, " batch"], shift: Float[Tensor, "batch 2"]
+) -> Float[Tensor, "batch 3"]:
+    """The camera of a square part of the crop, where an image-frame point p of the crop is scale * p +
+    shift."""
+    larger = scale * camera[:, 0]
+    x, y = (shift / larger[:, None]).unbind(-1)
+    return torch.stack([larger, camera[:, 1] + x, camera[:, 2] - y], -1)
+
+
 def image_to_pixels(
     points_image: Float[Tensor, "*batch 2"], height: int, width: int
 ) -> Float[Tensor, "*batch 2"]:

@@ -1,0 +1,96 @@
+"""A stage as the loop sees it: networks, of which it trains some, and losses of one value a face."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from deca.model.networks import DecaNetworks
+from deca.model.small_networks import SmallNetworks
+from deca.training.batch import FaceBatch
+
+TrainedNetworks = DecaNetworks | SmallNetworks
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """One loss of a batch; `values` count for nothing where it is not `defined`."""
+
+    values: Float[Tensor, " face"]
+    defined: Bool[Tensor, " face"]
+
+
+class Part:
+    """Some of the faces of a step; no dataclass, because fabric would take one apart."""
+
+    def __init__(self, batch: FaceBatch, step: int) -> None:
+        self.batch, self.step = batch, step
+
+
+class Stage(nn.Module, ABC):
+    """Losses of `networks`, of which the parts named in `trained` learn and the others are left as they
+    are."""
+
+    def __init__(self, networks: TrainedNetworks, trained: Sequence[str]) -> None:
+        super().__init__()
+        self.networks, self.trained = networks, tuple(trained)
+        for name, part in networks.named_children():
+            part.requires_grad_(name in self.trained)
+
+    @property
+    @abstractmethod
+    def weights(self) -> dict[str, float]:
+        """The weight of every term that `losses` gives."""
+
+    @abstractmethod
+    def defined(self, batch: FaceBatch) -> dict[str, Bool[Tensor, " face"]]:
+        """For which faces each term says something; that depends on what is given, never on what is
+        estimated."""
+
+    @abstractmethod
+    def losses(self, batch: FaceBatch, step: int) -> dict[str, LossTerm]:
+        """Every term of a batch; random choices follow from `step`."""
+
+    @abstractmethod
+    def pictures(self, batch: FaceBatch) -> dict[str, Float[Tensor, "face 3 size size"]]:
+        """What people look at to see how the training goes, by name: RGB in [0, 1]."""
+
+    def forward(self, part: Part) -> dict[str, Float[Tensor, " face"]]:
+        """The values of `losses`, which is how fabric wants it."""
+        return {name: term.values for name, term in self.losses(part.batch, part.step).items()}
+
+    def train(self, mode: bool = True) -> Stage:
+        """Training mode for what is trained; the statistics of frozen networks stay as they are."""
+        super().train(mode)
+        for name, part in self.networks.named_children():
+            if name not in self.trained:
+                part.eval()
+        return self
+
+
+def spread(values: Float[Tensor, " row"], rows: Int[Tensor, " row"], faces: int) -> Float[Tensor, " {faces}"]:
+    """The values of some rows among zeros for the other faces."""
+    return values.new_zeros(faces).index_copy(0, rows, values)
+
+
+def weighted_sum(
+    values: Mapping[str, Float[Tensor, " face"]],
+    defined: Mapping[str, Bool[Tensor, " face"]],
+    counts: Mapping[str, float],
+    weights: Mapping[str, float],
+) -> Float[Tensor, ""]:
+    """Sum over terms of weight times the sum of its values, over how many faces define it in all of a step.
+
+    Summed over the parts of a step it is the weighted sum of the terms' means, however the step is shared
+    out.
+    """
+    parts = [
+        weights[name] / max(counts[name], 1) * torch.where(defined[name], term, 0).sum()
+        for name, term in values.items()
+    ]
+    return torch.stack(parts).sum()
