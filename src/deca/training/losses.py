@@ -1,7 +1,7 @@
 """The coarse losses: one value a face, so that nothing depends on how many faces are in a batch.
 
 DECA's |.|_1 is a mean here over the numbers that it sums (coordinates, pixels), so that a weight means the
-same for any size of picture; the released code, which was trained with the published weights, takes means too.
+same for any size of picture. The released code, which has the published weights, takes means too.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Weights of the losses in the three stages, as the paper and as the released code have them.
 
 A stage's loss is the mean over the batch of the weighted sum of its losses, each one value a face. What the
-released code sums over a batch therefore carries here the published number of faces in one; every face is there
-twice, once with another photo's shape or detail.
+released code sums over a batch therefore carries here the published number of faces in one; every face is
+there twice, once with another photo's shape or detail.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class CoarseWeights:
     photometric: float = 2.0
     """Difference of rendering and photo on the skin."""
     identity: float = 0.2
-    """Difference of rendering and photo in the eyes of a face-recognition network; off where there is none."""
+    """Difference of rendering and photo as a face-recognition network sees them; off where there is none."""
     shape_consistency: float = 1.0
     """All of the above once more, with the shape that another photo of the person gave."""
     shape: float = 1e-4
@@ -65,8 +65,8 @@ class LossPreset:
     released: bool
 
 
-# The paper weighs landmarks by 1e-4 in pretraining and by 1 thereafter. It does not say its units; a sum over 68
-# points in pixels of a crop of 224 makes the first 1.5 of the means here, which fits the second.
+# The paper weighs landmarks by 1e-4 in pretraining and by 1 thereafter, without units. A sum over 68 points
+# in pixels of a crop of 224 makes the first 1.5 of the means here, which fits the second.
 _PIXELS_SUMMED = 68 * 2 * 224 / 2
 # Faces in a batch, each there twice.
 _COARSE_ROWS, _DETAIL_ROWS = 32 * 2, 6 * 2
@@ -98,9 +98,7 @@ RELEASED = LossPreset(
         albedo=0.0,
     ),
     coarse=_RELEASED_COARSE,
-    detail=DetailWeights(
-        mrf=0.05 * _DETAIL_ROWS, symmetry=0.005 * _DETAIL_ROWS, size=0.005, roughness=0.005
-    ),
+    detail=DetailWeights(mrf=0.05 * _DETAIL_ROWS, symmetry=0.005 * _DETAIL_ROWS, size=0.005, roughness=0.005),
     released=True,
 )
 PRESETS: Mapping[str, LossPreset] = {"paper": PAPER, "released-code": RELEASED}
