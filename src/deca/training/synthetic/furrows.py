@@ -24,10 +24,10 @@ _REACH = 5.0
 class Furrow:
     """One curve along which the skin is folded; lengths in millimetres.
 
-    `places` are points of the chart, `shape` in [0, 1] says how deep the furrow is at each of them. `width` is the
-    deviation of the valley's cross section. `shoulder` is the height of the bulges beside it and `lean` in [-1, 1] how
-    far they stand on its left side only, seen along the curve; both are shares of the depth. `group` names what
-    deepens it; `still` is its depth on the resting face, `moved` what a full movement adds.
+    `places` are points of the chart, `shape` says how deep the furrow is at each of them, about 0 to 1.
+    `width` is the deviation of the valley's cross section. `shoulder` is the height of the bulges beside it,
+    a share of the depth; `lean` from -1 to 1 moves them to the curve's left side. `group` names what deepens
+    it; `still` is its depth on the resting face, `moved` what a full movement adds.
     """
 
     places: Float[np.ndarray, "point 2"]
@@ -66,7 +66,7 @@ def smooth_noise(random: np.random.Generator, count: int, spacing: float) -> Flo
 def relief_of(
     chart: FaceChart, furrows: Sequence[Furrow], groups: Sequence[str]
 ) -> tuple[Float[np.ndarray, "size size"], Float[np.ndarray, "group size size"]]:
-    """What the furrows make of the resting face, and what the full movement of each group adds; millimetres."""
+    """What the furrows make of the resting face, and what each group's full movement adds; millimetres."""
     maps = np.zeros((1 + len(groups), chart.size, chart.size), np.float32)
     if furrows:
         counts = [len(furrow.places) for furrow in furrows]
@@ -152,6 +152,17 @@ def _draw(maps, starts, points, places, texels, shapes, numbers, groups, positio
                 )
                 leaning = 1 + lean if side > 0 else 1 - lean
                 height = (height + shoulder * leaning * bulge) * shape * width / spread
-                maps[0, row, column] += height * still
-                if groups[curve]:
-                    maps[groups[curve], row, column] += height * moved
+                maps[0, row, column] = _joined(maps[0, row, column], height * still)
+                group = groups[curve]
+                if group:
+                    maps[group, row, column] = _joined(maps[group, row, column], height * moved)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@no_type_check
+def _joined(first, second):
+    """Where two furrows meet they are not as deep as both together."""
+    if first * second <= 0:
+        return first + second
+    both = (first * first + second * second) ** np.float32(0.5)
+    return both if first > 0 else -both

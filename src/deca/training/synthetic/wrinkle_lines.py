@@ -30,7 +30,8 @@ class Habit:
 
 @dataclass(frozen=True)
 class _Kind:
-    """How a kind of line comes with age: (depth at rest in old age, added by movement when young, when old)."""
+    """How a kind of line comes with age: its depth at rest in old age, what movement adds in the young and in
+    the old (millimetres), and the age at which half of the depth at rest has come."""
 
     still: float
     young: float
@@ -38,20 +39,19 @@ class _Kind:
     onset: float
 
 
-# Millimetres, and the age at which half of the depth at rest has come.
 KINDS = {
-    "forehead": _Kind(0.50, 0.22, 0.45, 52),
-    "frown": _Kind(0.60, 0.30, 0.45, 50),
-    "nose": _Kind(0.12, 0.25, 0.35, 62),
-    "crow": _Kind(0.42, 0.18, 0.40, 54),
-    "lid": _Kind(0.30, 0.16, 0.26, 55),
-    "fold": _Kind(1.00, 0.60, 0.60, 47),
-    "cheek": _Kind(0.40, 0.20, 0.45, 58),
-    "marionette": _Kind(0.60, 0.15, 0.30, 57),
-    "lips": _Kind(0.22, 0.12, 0.28, 63),
-    "chin": _Kind(0.55, 0.35, 0.40, 45),
-    "neck": _Kind(0.45, 0.0, 0.0, 52),
-    "fine": _Kind(0.13, 0.0, 0.0, 62),
+    "forehead": _Kind(0.58, 0.22, 0.45, 52.0),
+    "frown": _Kind(0.75, 0.38, 0.55, 48.0),
+    "nose": _Kind(0.12, 0.25, 0.35, 62.0),
+    "crow": _Kind(0.50, 0.18, 0.40, 54.0),
+    "lid": _Kind(0.36, 0.16, 0.26, 55.0),
+    "fold": _Kind(1.15, 0.70, 0.75, 47.0),
+    "cheek": _Kind(0.40, 0.20, 0.45, 58.0),
+    "marionette": _Kind(0.70, 0.15, 0.30, 57.0),
+    "lips": _Kind(0.26, 0.12, 0.28, 63.0),
+    "chin": _Kind(0.55, 0.35, 0.40, 45.0),
+    "neck": _Kind(0.6, 0.0, 0.0, 52.0),
+    "fine": _Kind(0.13, 0.0, 0.0, 62.0),
 }
 
 
@@ -102,10 +102,10 @@ def _line(
     along = np.gradient(places, axis=0)
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     across = np.stack([-along[:, 1], along[:, 0]], 1)
-    places = places + waviness * across * smooth_noise(random, count, 6)[:, None]
+    places = places + waviness * across * smooth_noise(random, count, 6.0)[:, None]
     place = np.linspace(0, 1, count)
     shape = np.clip(place / max(taper[0], 1e-3), 0, 1) * np.clip((1 - place) / max(taper[1], 1e-3), 0, 1)
-    shape = np.sin(np.pi / 2 * shape) * np.clip(1 + ragged * smooth_noise(random, count, 4), 0.1, 1.8)
+    shape = np.sin(np.pi / 2 * shape) * np.clip(1 + ragged * smooth_noise(random, count, 6.0), 0.1, 1.8)
     depth = depth * random.lognormal(0, 0.2) * (1.0 if side is None else habit.sides[side])
     return Furrow(
         places,
@@ -141,7 +141,7 @@ def _forehead(points: np.ndarray, habit: Habit, age: float, random: np.random.Ge
     count = int(random.integers(2, 5) + (age > 45) * random.integers(0, 3))
     spacing = random.uniform(5.5, 9.5)
     low = brow + random.uniform(8, 15)
-    bow, gull, tilt = random.normal(0, 2.0), random.normal(1.5, 2.0), random.normal(0, 0.03)
+    bow, gull, tilt = random.normal(0, 2.5), random.normal(0.7, 1.1), random.normal(0, 0.03)
     lines = []
     for index in range(count):
         height = low + spacing * index + random.normal(0, 0.8)
@@ -164,7 +164,7 @@ def _forehead(points: np.ndarray, habit: Habit, age: float, random: np.random.Ge
             relative = x / half
             y = height + bow * relative**2 + gull * np.cos(1.6 * np.pi * relative) * np.exp(-(relative**2))
             y = y + tilt * x + random.normal(0, 0.5, 7) + piece * random.normal(0, 1.5)
-            strength = (1.0 if index else 0.8) * random.uniform(0.6, 1.15)
+            strength = random.uniform(0.6, 1.15) * min(1.0, (finish - begin) / 32)
             rest = random.choice([0.35, 1.0], p=[0.35, 0.65])
             lines.append(
                 _line(
@@ -187,19 +187,19 @@ def _frown(points: np.ndarray, habit: Habit, age: float, random: np.random.Gener
     lines = []
     inner = (points[22, 0] - points[21, 0]) / 2
     pattern = random.choice(["pair", "left", "right", "middle", "many"], p=[0.55, 0.08, 0.08, 0.09, 0.2])
-    length, low = random.uniform(13, 24), random.uniform(-9, -3)
+    length, low = random.uniform(13, 22), random.uniform(-13, -8)
     apart, lean = inner * random.uniform(0.45, 0.95), random.normal(0.5, 2.0)
     for side, name, local, back in _on_sides(points):
         if pattern in ("left", "right") and pattern != name.lower():
             continue
-        offsets = [0.12 * inner] if pattern == "middle" else [apart]
+        offsets = [0.0] if pattern == "middle" else [apart]
         if pattern == "many" or random.random() < 0.15:
             offsets.append(apart + random.uniform(3.5, 6))
         base = local[22, 1]
         for order, offset in enumerate(offsets):
             tall = length * random.uniform(0.8, 1.15) * (1 - 0.35 * order)
             y = base + low + np.array([0, 0.35, 0.7, 1.0]) * tall
-            x = offset + np.array([0.5, 0, 0.1, 0.5]) * lean + random.normal(0, 0.35, 4)
+            x = offset + np.array([0.5, 0, 0.1, 0.5]) * lean * (offset > 0) + random.normal(0, 0.35, 4)
             lines.append(
                 _line(
                     np.stack([x, y], 1) * back,
@@ -304,12 +304,13 @@ def _lid(points: np.ndarray, habit: Habit, age: float, random: np.random.Generat
         reach = random.uniform(0.55, 1.0)
         trough = np.array(
             [
-                inner + [-0.5, -3.5],
-                inner * 0.6 + low * 0.4 + [0, -0.75 * drop],
-                low + [0.5, -drop],
-                low * (1 - reach) + (outer + [1, 0]) * reach + [0, -drop * 0.8],
+                inner,
+                inner * 0.6 + low * 0.4,
+                low,
+                low * (1 - reach) + outer * reach,
             ]
         )
+        trough += [[-0.5, -3.5], [0, -0.75 * drop], [0.5, -drop], [1.0, -0.8 * drop]]
         lines.append(
             _line(
                 trough * back,
@@ -350,9 +351,9 @@ def _lid(points: np.ndarray, habit: Habit, age: float, random: np.random.Generat
 
 
 def _fold(points: np.ndarray, habit: Habit, age: float, random: np.random.Generator) -> list[Furrow]:
-    """Nasolabial folds, from above the wings of the nose past the corners of the mouth: wide, a cheek above them."""
+    """Nasolabial folds, from above the wings of the nose past the corners of the mouth."""
     lines = []
-    out, end, bend = random.uniform(6, 11), random.uniform(-8, 3), random.normal(0, 1.2)
+    out, end, bend = random.uniform(7, 12), random.uniform(-12, 1), random.normal(0, 1.2)
     for side, name, local, back in _on_sides(points):
         wing, corner = local[35], local[54]
         top = wing + np.array([random.uniform(2.5, 5.0), random.uniform(5, 9)])
@@ -361,8 +362,8 @@ def _fold(points: np.ndarray, habit: Habit, age: float, random: np.random.Genera
         early = top * 0.82 + finish * 0.18 + np.array([random.uniform(1, 2.5), 0])
         late = top * 0.2 + finish * 0.8 + np.array([random.uniform(0.5, 2) + 0.5 * bend, 0])
         controls = np.array([top, early, middle, late, finish]) * back
-        # The cheek lies outside: to the left of a path that goes down on the head's left side.
-        for width, depth, shoulder in ((2.0, 0.75, 0.35), (4.2, 0.45, 0.6)):
+        # The cheek stands above its outer side.
+        for width, depth, shoulder in ((2.0, 0.75, 0.35), (4.2, 0.55, 0.6)):
             lines.append(
                 _line(
                     controls,
@@ -374,7 +375,7 @@ def _fold(points: np.ndarray, habit: Habit, age: float, random: np.random.Genera
                     side=side,
                     waviness=0.3,
                     ragged=0.12,
-                    taper=(0.35, 0.45),
+                    taper=(0.35, 0.55),
                     shoulder=shoulder,
                     lean=0.9 * back[0],
                 )
@@ -393,7 +394,7 @@ def _cheek(points: np.ndarray, habit: Habit, age: float, random: np.random.Gener
             out = 12 + step * (index + random.uniform(0.1, 0.6))
             high, low = random.uniform(4, 14), random.uniform(-18, -6)
             y = np.linspace(high, low, 4)
-            x = out + 2.5 * np.sin(np.linspace(0.3, 2.8, 4)) - 0.12 * (y - high) * 0
+            x = out + 2.5 * np.sin(np.linspace(0.3, 2.8, 4))
             controls = corner + np.stack([x, y], 1) + random.normal(0, 0.6, (4, 2))
             lines.append(
                 _line(
@@ -427,10 +428,11 @@ def _marionette(points: np.ndarray, habit: Habit, age: float, random: np.random.
                 habit,
                 f"marionette{name}",
                 random,
-                width=1.7,
+                width=2.0,
                 depth=1.0,
                 side=side,
-                taper=(0.2, 0.6),
+                ragged=0.15,
+                taper=(0.35, 0.6),
                 shoulder=0.35,
                 lean=0.5 * back[0],
             )
@@ -530,46 +532,44 @@ def _neck(points: np.ndarray, habit: Habit, age: float, random: np.random.Genera
 
 def _fine(points: np.ndarray, habit: Habit, age: float, random: np.random.Generator) -> list[Furrow]:
     """Many short fine lines of weathered skin, along the lines of relaxed skin."""
-    lines = []
-    if habit.still < 0.02:
-        return lines
-    for _ in range(int(min(170, 900 * habit.still))):
-        side = random.choice([-1.0, 1.0])
-        kind = random.choice(["cheek", "eye", "forehead", "jaw"], p=[0.4, 0.25, 0.2, 0.15])
-        if kind == "forehead":
-            place = np.array([random.uniform(0, 45), points[19, 1] + random.uniform(5, 40)])
-            angle = random.normal(0, 8)
-        elif kind == "eye":
-            outer = points[45]
-            away = np.radians(random.uniform(-80, 45))
-            place = outer + random.uniform(6, 26) * np.array([np.cos(away), np.sin(away)])
-            angle = np.degrees(away) + random.normal(0, 15)
-        elif kind == "cheek":
-            place = np.array([random.uniform(30, 75), random.uniform(points[57, 1], points[30, 1] + 12)])
-            angle = (
-                -62 + 0.35 * (place[0] - 30) + random.normal(0, 16) + random.choice([0, 70], p=[0.75, 0.25])
-            )
-        else:
-            place = np.array([random.uniform(8, 45), random.uniform(points[8, 1], points[57, 1] - 4)])
-            angle = -60 + random.normal(0, 18)
-        length = random.uniform(5, 14)
-        direction = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))]) * length / 2
-        across = np.array([-direction[1], direction[0]]) * random.normal(0, 0.12)
-        controls = np.array([place - direction, place + across, place + direction]) * [side, 1.0]
-        lines.append(
-            _line(
-                controls,
-                habit,
-                "fine",
-                random,
-                width=0.75,
-                depth=random.uniform(0.4, 1.2),
-                waviness=0.3,
-                taper=(0.5, 0.5),
-                shoulder=0.2,
-            )
-        )
-    return lines
+    count = int(min(170, 900 * habit.still)) if habit.still > 0.02 else 0
+    kind = random.choice(4, count, p=[0.4, 0.25, 0.2, 0.15])
+    x, y = random.uniform(0, 1, (2, count))
+    away = np.radians(random.uniform(-80, 45, count))
+    reach = random.uniform(6, 26, count)
+    crossed = 70 * (random.random(count) < 0.25)
+    tilt = random.normal(size=count)
+    # Cheeks, around the eyes, forehead, jaw.
+    across = 30 + 45 * x
+    lip, chin, nose, brow = points[57, 1], points[8, 1], points[30, 1], points[19, 1]
+    places = np.array(
+        [
+            [across, lip + (nose + 12 - lip) * y],
+            [points[45, 0] + reach * np.cos(away), points[45, 1] + reach * np.sin(away)],
+            [45 * x, brow + 5 + 35 * y],
+            [8 + 37 * x, chin + (lip - 4 - chin) * y],
+        ]
+    )
+    angles = np.array(
+        [
+            -62 + 0.35 * (across - 30) + 16 * tilt + crossed,
+            np.degrees(away) + 15 * tilt,
+            8 * tilt,
+            -60 + 18 * tilt,
+        ]
+    )
+    chosen = np.arange(count)
+    place, angle = places[kind, :, chosen], np.radians(angles[kind, chosen])
+    t = np.linspace(-0.5, 0.5, 7)[:, None]
+    along = np.stack([np.cos(angle), np.sin(angle)], 1) * random.uniform(5, 14, (count, 1))
+    bend = np.stack([-along[:, 1], along[:, 0]], 1) * random.normal(0, 0.25, (count, 1))
+    lines = place[:, None] + t * along[:, None] + (0.25 - t * t) * bend[:, None]
+    lines = lines * np.stack([random.choice([-1.0, 1.0], count), np.ones(count)], 1)[:, None]
+    shape = np.cos(np.pi * t[:, 0]) * np.clip(1 + 0.3 * random.normal(size=(count, 7)), 0.2, 1.6)
+    depth, width = habit.still * random.uniform(0.4, 1.2, count), 0.75 * habit.width
+    return [
+        Furrow(lines[i], shape[i], width, float(depth[i]), 0.0, "fine", shoulder=0.2) for i in range(count)
+    ]
 
 
 _DRAW: dict[str, Callable[[np.ndarray, Habit, float, np.random.Generator], list[Furrow]]] = {

@@ -84,7 +84,7 @@ class WrinkleModel:
         """A random person: adults of every age, the young most often, and each of them in their own way."""
         age = float(18 + 67 * random.beta(1.0, 1.5))
         still, moved = relief_of(
-            self.chart, person_furrows(self.chart, age, random), _GROUPS + ("neck", "fine")
+            self.chart, person_furrows(self.chart, age, random), (*_GROUPS, "neck", "fine")
         )
         moved = dict(zip(_GROUPS, moved, strict=False))
         moved["chin"] += _dimpled_chin(self.chart, random)
@@ -125,9 +125,14 @@ def _mound(
     chart: FaceChart, place: np.ndarray, across: float, tall: float, turn: float = 0.0
 ) -> Float[np.ndarray, "size size"]:
     """A smooth mound of height one; deviations in millimetres along its own axes, turned by radians."""
-    x, y = (chart.places[..., axis] - place[axis] for axis in range(2))
-    along, up = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
-    return np.exp(-0.5 * ((along / across) ** 2 + (up / tall) ** 2)) * chart.valid
+    relief = np.zeros(chart.texel.shape, np.float32)
+    x, y = (chart.places[..., axis] - np.float32(place[axis]) for axis in range(2))
+    near = chart.valid & (np.maximum(np.abs(x), np.abs(y)) < 3.2 * max(across, tall))
+    x, y = x[near], y[near]
+    along = (np.cos(turn) * x + np.sin(turn) * y) / across
+    up = (np.cos(turn) * y - np.sin(turn) * x) / tall
+    relief[near] = np.exp(-0.5 * (along**2 + up**2))
+    return relief
 
 
 def _bags(chart: FaceChart, age: float, random: np.random.Generator) -> Float[np.ndarray, "size size"]:
@@ -136,21 +141,21 @@ def _bags(chart: FaceChart, age: float, random: np.random.Generator) -> Float[np
     ripe = 1 / (1 + np.exp(-(age - 55 - random.normal(0, 10)) / 8))
     eyes, jowls = 1.1 * ripe * random.lognormal(-0.3, 0.6), 1.6 * ripe * random.lognormal(-0.4, 0.6)
     eyes, jowls = min(eyes, 1.8), min(jowls, 2.5)
-    relief = np.zeros_like(chart.texel, dtype=np.float64)
+    relief = np.zeros(chart.texel.shape, np.float32)
     for sign, low, corner in (
         (1, points[46:48].mean(0), points[54]),
         (-1, points[40:42].mean(0), points[48]),
     ):
-        bag = low + [0, -random.uniform(4.5, 6.5)]
+        bag = low - np.array([0, random.uniform(4.5, 6.5)])
         relief += eyes * _mound(chart, bag, random.uniform(8, 11), random.uniform(2.2, 3.2), -0.1 * sign)
-        jowl = corner + [sign * random.uniform(14, 20), -random.uniform(16, 24)]
+        jowl = corner + np.array([sign * random.uniform(14, 20), -random.uniform(16, 24)])
         relief += jowls * _mound(chart, jowl, random.uniform(7, 10), random.uniform(6, 9))
     return relief
 
 
 def _bumps(chart: FaceChart, random: np.random.Generator) -> Float[np.ndarray, "size size"]:
     """Moles, spots and small scars, millimetres."""
-    relief = np.zeros_like(chart.texel, dtype=np.float64)
+    relief = np.zeros(chart.texel.shape, np.float32)
     low, high = chart.landmarks.min(0) * [0.75, 1], chart.landmarks.max(0) * [0.75, 1] + [0, 35]
     for _ in range(random.poisson(2.5)):
         size = random.uniform(0.9, 2.2)
@@ -181,12 +186,12 @@ def _pore_weights(chart: FaceChart) -> Float[np.ndarray, "size size"]:
 
 
 def _grain(chart: FaceChart, age: float, random: np.random.Generator) -> Float[np.ndarray, "size size"]:
-    """Pores and fine unevenness of skin, millimetres: noise of waves from 2.5 to 9 mm."""
-    strength = min(random.lognormal(np.log(0.022), 0.5) * (1 + age / 90), 0.12)
+    """Pores and fine unevenness of skin, millimetres: noise of waves from 2.5 to 8 mm."""
+    strength = min(random.lognormal(np.log(0.012), 0.5) * (1 + age / 90), 0.06)
     middle = float(np.median(chart.texel[chart.valid]))
     noise = random.standard_normal(chart.texel.shape, dtype=np.float32)
     relief = np.zeros(chart.texel.shape, np.float32)
-    for wave, share in ((2.6, 0.8), (5.0, 0.5), (9.0, 0.6)):
+    for wave, share in ((2.6, 0.9), (5.0, 0.45), (8.0, 0.3)):
         narrow, wide = 0.22 * wave / middle, 0.36 * wave / middle
         band = cv2.GaussianBlur(noise, (0, 0), narrow) - cv2.GaussianBlur(noise, (0, 0), wide)
         relief += share * band / max(float(band.std()), 1e-6)
@@ -204,4 +209,4 @@ def _dimpled_chin(chart: FaceChart, random: np.random.Generator) -> Float[np.nda
     )
     strength = min(random.lognormal(np.log(0.14), 0.5), 0.5)
     chin = chart.landmarks[8] + [0, random.uniform(8, 13)]
-    return -strength * np.abs(band / max(float(band.std()), 1e-6)) * _mound(chart, chin, 12, 8)
+    return -strength * np.abs(band / max(float(band.std()), 1e-6)) * _mound(chart, chin, 12.0, 8.0)
