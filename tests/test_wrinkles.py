@@ -89,7 +89,7 @@ def test_wrinkles_are_millimetres_deep(model, people, head):
 
 
 def test_old_skin_is_rougher_than_young(model):
-    people = [model.person(np.random.default_rng(seed)) for seed in range(40)]
+    people = [model.person(np.random.default_rng(seed)) for seed in range(24)]
     depth = np.array([float(person.static.square().mean().sqrt()) for person in people])
     ages = np.array([person.age for person in people])
     assert (ages < 40).mean() > 0.35

@@ -160,10 +160,11 @@ def _forehead(points: np.ndarray, habit: Habit, age: float, random: np.random.Ge
         for piece, (begin, finish) in enumerate(pieces):
             if finish - begin < 12:
                 continue
-            x = np.linspace(begin, finish, 7)
+            knots = max(3, round((finish - begin) / 11))
+            x = np.linspace(begin, finish, knots)
             relative = x / half
             y = height + bow * relative**2 + gull * np.cos(1.6 * np.pi * relative) * np.exp(-(relative**2))
-            y = y + tilt * x + random.normal(0, 0.5, 7) + piece * random.normal(0, 1.5)
+            y = y + tilt * x + random.normal(0, 0.5, knots) + piece * random.normal(0, 1.5)
             strength = random.uniform(0.6, 1.15) * min(1.0, (finish - begin) / 32)
             rest = random.choice([0.35, 1.0], p=[0.35, 0.65])
             lines.append(
