@@ -2,8 +2,8 @@
 
     python tools/default_networks/cut_backgrounds.py PHOTOS --out BACKGROUNDS
 
-PHOTOS holds a manifest.csv as in fit_photos.py; people who are held back are left out. What lies beside the head is
-taken: the strips left and right of three faces' widths.
+PHOTOS holds a manifest.csv as in fit_photos.py; people who are held back are left out. What lies beside the
+head is taken: the strips left and right of three faces' widths.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""A coarse encoder whose backbone begins with the weights of the shipped landmark network: where training begins.
+"""A coarse encoder whose backbone begins with the weights of the shipped landmark network: where training
+begins.
 
     python tools/default_networks/face_mesh_weights.py --out WEIGHTS.safetensors
 
-MediaPipe's face mesh (Apache-2.0) has the layers of the small backbone's first part; the others are drawn at random.
+MediaPipe's face mesh (Apache-2.0) has the layers of the small backbone's first part; the others are drawn at
+random.
 """
 
 from __future__ import annotations
@@ -32,7 +34,10 @@ def main() -> None:
     torch.manual_seed(0)
     data = default_head()
     sizes = NetworkSizes(
-        shape=len(data.shape_basis), albedo=len(data.albedo_basis), expression=len(data.expression_basis), eyes=4
+        shape=len(data.shape_basis),
+        albedo=len(data.albedo_basis),
+        expression=len(data.expression_basis),
+        eyes=4,
     )
     encoder = SmallNetworks(sizes).coarse_encoder
     # Untrained layers after trained ones: faces begin near the mean.
@@ -40,7 +45,9 @@ def main() -> None:
     torch.nn.init.zeros_(encoder.encoder.outputs.bias)
     take_face_mesh(encoder.encoder.backbone, onnx.load(data_file("face_landmarks_468.onnx")))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    save_file({f"coarse_encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}, arguments.out)
+    save_file(
+        {f"coarse_encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}, arguments.out
+    )
 
 
 def take_face_mesh(backbone: nn.Module, model: onnx.ModelProto) -> None:
@@ -59,7 +66,10 @@ def take_face_mesh(backbone: nn.Module, model: onnx.ModelProto) -> None:
         ]
 
     blocks = [block for block in backbone.face_mesh if isinstance(block, SeparableBlock)]
-    convolutions = [backbone.first, *(part for block in blocks for part in (block.depthwise, block.pointwise))]
+    convolutions = [
+        backbone.first,
+        *(part for block in blocks for part in (block.depthwise, block.pointwise)),
+    ]
     activations = [backbone.first_activation, *(block.activation for block in blocks)]
     with torch.no_grad():
         for convolution, (weight, bias) in zip(convolutions, layers("Conv"), strict=False):

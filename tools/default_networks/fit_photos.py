@@ -1,10 +1,11 @@
-"""Fit the default head to photographs: what semi-synthetic faces and the population of expressions are made from.
+"""Fit the default head to photographs: what semi-synthetic faces and the population of expressions are made
+from.
 
     python tools/default_networks/fit_photos.py PHOTOS --out FITS
 
-PHOTOS holds a manifest.csv with the columns file and identity; people who are held back are left out. A photo becomes
-FITS/NAME with parameters.json, texture.png and displacement.png, as `deca reconstruct` writes them, and about.json,
-which says whose photo it is. What is done already is skipped.
+PHOTOS holds a manifest.csv with the columns file and identity; people who are held back are left out. A photo
+becomes FITS/NAME with parameters.json, texture.png and displacement.png, as `deca reconstruct` writes them,
+and about.json, which says whose photo it is. What is done already is skipped.
 """
 
 from __future__ import annotations

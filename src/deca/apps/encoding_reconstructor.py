@@ -1,4 +1,5 @@
-"""The default way from a photo to heads: the shipped networks predict parameters, detail code and displacement."""
+"""The default way from a photo to heads: the shipped networks predict parameters, detail code and
+displacement."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ from deca.photo.faces import FoundFace
 from deca.photo.sampling import Photo, transform_points
 from deca.render.camera import project
 
-# Texels a side of the decoder's maps, and pixels of the crop that a detail view is read from: as fine as these.
+# Texels a side of the decoder's maps, and pixels of the crop that a detail view is read from: as fine as
+# these.
 _DETAIL_SIZE = 256
 _VIEW_CROP = 320
 
@@ -36,9 +38,9 @@ _VIEW_CROP = 320
 class EncodingReconstructor:
     """Predicts heads with SmallNetworks of the default head, and refines them if asked to.
 
-    Unrefined, geometry, albedo, light and eyes are what one pass of the coarse encoder says, and the relief is the
-    displacement decoded from the detail code. Refined by `refine` steps, the geometry is brought nearer to the
-    landmarks, and eyes, albedo, light and relief are fitted to the photo.
+    Unrefined, geometry, albedo, light and eyes are what one pass of the coarse encoder says, and the relief
+    is the displacement decoded from the detail code. Refined by `refine` steps, the geometry is brought
+    nearer to the landmarks, and eyes, albedo, light and relief are fitted to the photo.
     """
 
     batch_size = 8
@@ -64,7 +66,9 @@ class EncodingReconstructor:
         with timed(seconds, "encoding"):
             crops = [landmark_crop(task.found.ibug68) for task in tasks]
             parameters = self.encode(
-                torch.cat([self._crop_image(task.photo, crop) for task, crop in zip(tasks, crops, strict=True)])
+                torch.cat(
+                    [self._crop_image(task.photo, crop) for task, crop in zip(tasks, crops, strict=True)]
+                )
             )
         each = {step: value / len(tasks) for step, value in seconds.items()}
         return [

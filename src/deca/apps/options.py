@@ -25,10 +25,12 @@ class ModelOptions:
     head: str | None = None
     """A stored head (see `deca assets list`) or a head file (.npz) in place of the default head."""
     model: ModelChoice | None = None
-    """Predict the head by the shipped networks (encode), fit it to the photo, or predict it by DECA's published
-    networks (see `deca assets add`). Not given: encode, or fit for another head than the default one."""
+    """Predict the head by the shipped networks (encode), fit it to the photo, or predict it by DECA's
+    published networks (see `deca assets add`). Not given: encode, or fit for another head than the default
+    one."""
     refine: int = 0
-    """With encode: bring what the networks predict nearer to the photo by at most so many steps of the fit."""
+    """With encode: bring what the networks predict nearer to the photo by at most so many steps of the
+    fit."""
     behaviour: Behaviour = "paper"
     """With --model deca: as the paper describes it, or as the released code does it, step by step."""
     jaw: JawAngles = "axis-angle"

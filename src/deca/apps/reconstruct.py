@@ -120,8 +120,8 @@ def open_reconstructor(options: ModelOptions) -> FaceReconstructor:
 
 
 def with_model(options: ModelOptions) -> ModelOptions:
-    """The options with the model that is meant: where none is named, the shipped networks, which drive the default
-    head, and the fit for any other head."""
+    """The options with the model that is meant: where none is named, the shipped networks, which drive the
+    default head, and the fit for any other head."""
     if options.model is not None:
         return options
     return replace(options, model="encode" if options.head is None else "fit")
@@ -139,7 +139,7 @@ def _check_used(options: ModelOptions) -> None:
         raise UsageError(f"--refine {options.refine}: the number of steps is zero or more")
     if options.model == "encode" and options.head is not None:
         raise UsageError(
-            f"--model encode drives the default head, not {options.head}; use --model fit, or leave --head out"
+            f"--model encode drives the default head, not {options.head}; use --model fit or no --head"
         )
     if options.behaviour == "released" and options.texture_size != usual.texture_size:
         raise UsageError(
@@ -221,7 +221,8 @@ class Reconstructor:
     def finished(
         self, task: FaceTask, crop: Crop, fitted: LandmarkFit, seconds: dict[str, float]
     ) -> Reconstruction:
-        """Eyes, appearance, relief and texture of a face whose geometry is known; `seconds` are those spent so far."""
+        """Eyes, appearance, relief and texture of a face whose geometry is known; `seconds` are those spent
+        so far."""
         deca = self.deca
         photo, found, parameters = task.photo, task.found, fitted.parameters
         landmarks_photo = torch.from_numpy(fitted_landmarks(found, self.deca.data))

@@ -30,8 +30,8 @@ _BACKGROUND_SIZE = 640
 def synthesise(options: SynthesiseOptions, console: Console) -> None:
     """Write faces until the folder holds `options.count`.
 
-    A face follows from the seed and its number alone, so a run that was stopped goes on as if it had not been. Raises
-    UsageError for folders that hold nothing usable.
+    A face follows from the seed and its number alone, so a run that was stopped goes on as if it had not
+    been. Raises UsageError for folders that hold nothing usable.
     """
     if options.count < 1 or options.photos_a_person < 1 or options.size < 32:
         raise UsageError("--count and --photos-a-person must be at least 1, --size at least 32")
@@ -44,9 +44,7 @@ def synthesise(options: SynthesiseOptions, console: Console) -> None:
         raise UsageError(str(error)) from None
     heads = [] if options.faces is None else textured_heads(options.faces, data)
     backgrounds = [] if options.backgrounds is None else _pictures(options.backgrounds)
-    config = SyntheticConfig(
-        size=options.size, wrinkled=options.wrinkled, photographed=options.photographed
-    )
+    config = SyntheticConfig(size=options.size, wrinkled=options.wrinkled, photographed=options.photographed)
     faces = SyntheticFaces(data, Population(data, expression_samples(heads)), heads, backgrounds, config)
     try:
         with ShardWriter(options.out) as writer:
@@ -65,7 +63,8 @@ def synthesise(options: SynthesiseOptions, console: Console) -> None:
 def textured_heads(folder: Path, data: HeadData) -> list[TexturedHead]:
     """The reconstructed faces of a folder, in the order of their names.
 
-    A file `about.json` in a face's folder may say its identity, licence and source; without it they are unknown.
+    A file `about.json` in a face's folder may say its identity, licence and source; without it they are
+    unknown.
     """
     heads = []
     for path in sorted(folder.glob("*/parameters.json")):

@@ -23,8 +23,8 @@ class SynthesiseOptions:
     photographed: float = 0.5
     """Share of people who wear the texture of a photo, where --faces are given."""
     faces: Path | None = None
-    """Folder of reconstructed faces (`deca reconstruct`): their textures and shapes are worn, and their expressions
-    are what synthetic faces do."""
+    """Folder of reconstructed faces (`deca reconstruct`): their textures and shapes are worn, and their
+    expressions are what synthetic faces do."""
     backgrounds: Path | None = None
     """Folder of pictures without faces, to stand before."""
     head: str | None = None

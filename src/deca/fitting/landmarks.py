@@ -85,8 +85,8 @@ def refine_landmarks(
 ) -> LandmarkFit:
     """Bring an estimate of one face, a network's say, nearer to its 2D landmarks.
 
-    As `fit_landmarks`, but from the estimate on, and the priors on shape and expression are Gaussians about it. What
-    landmarks say nothing about stays as estimated.
+    As `fit_landmarks`, but from the estimate on, and the priors on shape and expression are Gaussians about
+    it. What landmarks say nothing about stays as estimated.
     """
     config = config or LandmarkFitConfig()
     problem = _problem(head_model, landmarks_image, config)

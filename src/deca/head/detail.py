@@ -42,8 +42,8 @@ class DetailedSurface:
 class SurfaceFrames:
     """The coarse surface of a batch of heads at the covered texels of a layout, head frame.
 
-    `normals` are unit vectors; `along_u` and `along_v` say how the position moves along u and v over the whole
-    map (metres), in the tangent plane.
+    `normals` are unit vectors; `along_u` and `along_v` say how the position moves along u and v over the
+    whole map (metres), in the tangent plane.
     """
 
     normals: Float[Tensor, "batch 3 texel"]

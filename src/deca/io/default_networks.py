@@ -32,7 +32,8 @@ def default_networks() -> SmallNetworks:
 def read_small_networks(path: str | Path) -> tuple[SmallNetworks, str]:
     """Networks in evaluation mode, in single precision, and the name of the head that they drive.
 
-    WeightsError where the file is not such a file or its tensors do not fit; FileNotFoundError where it is missing.
+    WeightsError where the file is not such a file or its tensors do not fit; FileNotFoundError where it is
+    missing.
     """
     path = Path(path)
     if not path.is_file():
@@ -49,7 +50,9 @@ def read_small_networks(path: str | Path) -> tuple[SmallNetworks, str]:
         if isinstance(error, WeightsError):
             raise
         raise WeightsError(f"{path}: damaged ({error}); {_REMEDY}") from None
-    state = {name: values.float() if values.is_floating_point() else values for name, values in tensors.items()}
+    state = {
+        name: values.float() if values.is_floating_point() else values for name, values in tensors.items()
+    }
     with torch.device("meta"):
         networks = SmallNetworks(sizes)
     check_tensors(str(path), state, networks.state_dict(), _REMEDY)

@@ -1,7 +1,8 @@
 """The detail view: a photo's skin unwrapped into UV, with what is known of the light, for the detail encoder.
 
-A wrinkle then always lies at the same place of the picture, however the head is turned, and the network is told how
-slopes become lightness there: shading changes by the gradient of the light times the tilt of the surface.
+A wrinkle then always lies at the same place of the picture, however the head is turned, and the network is
+told how slopes become lightness there: shading changes by the gradient of the light times the tilt of the
+surface.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ class DetailView(nn.Module):
     ) -> Float[Tensor, "batch 4 size size"]:
         """Views of crops (RGB in [0, 1]) of heads posed at `vertices` (head frame), seen at `vertices_image`.
 
-        The channels are the lightness of the skin less the coarse surface's shading and what else is slow, as a
-        logarithm; how well the skin is seen, in [0, 1]; and how much that logarithm changes with the displacement's
-        slope along u and along v.
+        The channels are the lightness of the skin less the coarse surface's shading and what else is slow, as
+        a logarithm; how well the skin is seen, in [0, 1]; and how much that logarithm changes with the
+        displacement's slope along u and along v.
         """
         frames = self.detail_model.frames(vertices)
         luma_light = (lighting * lighting.new_tensor(_LUMA)).sum(-1)
@@ -98,8 +99,8 @@ def lightness_by_slope(
 ) -> Float[Tensor, "batch 2 texel"]:
     """Derivatives of the shading's logarithm by the displacement's slopes along two unit tangents.
 
-    The normal of a displaced surface is N - grad D (Blinn 1978), so a slope along a tangent t changes the shading by
-    -t . (gradient of the light at N).
+    The normal of a displaced surface is N - grad D (Blinn 1978), so a slope along a tangent t changes the
+    shading by -t . (gradient of the light at N).
     """
     band = (luma_light * luma_light.new_tensor(FACTORS))[:, :, None]
     x, y, z = frames.normals.unbind(1)
@@ -111,5 +112,8 @@ def lightness_by_slope(
         ],
         1,
     )
-    falls = [dot(along, gradient) * dot(along, along).clamp_min(1e-20).rsqrt() for along in (frames.along_u, frames.along_v)]
+    falls = [
+        dot(along, gradient) * dot(along, along).clamp_min(1e-20).rsqrt()
+        for along in (frames.along_u, frames.along_v)
+    ]
     return -torch.cat(falls, 1) / shading[:, None]

@@ -9,7 +9,8 @@ _PUBLISHED_HIDDEN = 1024
 
 
 class Encoder(nn.Module):
-    """`backbone` makes `features` numbers of an image; hidden units (as published, 1,024) make `outputs` of those."""
+    """`backbone` makes `features` numbers of an image; hidden units (as published, 1,024) make `outputs` of
+    those."""
 
     def __init__(
         self, backbone: nn.Module, features: int, outputs: int, hidden: int = _PUBLISHED_HIDDEN

@@ -35,7 +35,8 @@ class NetworkSizes:
 
     @property
     def coarse(self) -> tuple[int, ...]:
-        """Lengths of the coarse encoder's outputs: shape, albedo, expression, pose, camera, lighting, eyes."""
+        """Lengths of the coarse encoder's outputs: shape, albedo, expression, pose, camera, lighting,
+        eyes."""
         return (self.shape, self.albedo, self.expression, _POSE, _CAMERA, _LIGHTING, self.eyes)
 
     @property
@@ -113,7 +114,11 @@ def read_outputs(
     """The encoders' outputs in the published order as Parameters; the jaw is read as axis-angle."""
     shape, albedo, expression, pose, camera, lighting, eyes = coarse.split(sizes.coarse, 1)
     rest = torch.zeros_like(pose)
-    turned = torch.nn.functional.pad(eyes.unflatten(1, (2, -1)), (0, 1)) if sizes.eyes else rest.unflatten(1, (2, 3))
+    turned = (
+        torch.nn.functional.pad(eyes.unflatten(1, (2, -1)), (0, 1))
+        if sizes.eyes
+        else rest.unflatten(1, (2, 3))
+    )
     return Parameters(
         shape=shape,
         expression=expression,

@@ -1,16 +1,18 @@
 """The small backbone: separable residual blocks without normalisation, for processors and browsers.
 
-Its first part has the layers of MediaPipe's face mesh (Kartynnik et al. 2019; blocks of BlazeFace, Bazarevsky et al.
-2019), so that it can start from that network's openly licensed weights and knows faces before it is trained.
+Its first part has the layers of MediaPipe's face mesh (Kartynnik et al. 2019; blocks of BlazeFace, Bazarevsky
+et al. 2019), so that it can start from that network's openly licensed weights and knows faces before it is
+trained.
 """
 
 from __future__ import annotations
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor, channels_last, nn
 from torch.nn.functional import pad
 
-# Channels of each size of the picture, from half of it on; every size but the first begins with a block of stride 2.
+# Channels of each size of the picture, from half of it on; every size but the first begins with a block of
+# stride 2.
 _STAGES = (16, 32, 64, 128, 128)
 _BLOCKS = 2
 _WIDE = 256
@@ -64,5 +66,7 @@ class SmallBackbone(nn.Module):
 
     def forward(self, image: Float[Tensor, "batch 3 192 192"]) -> Float[Tensor, "batch 2304"]:
         """Features of images of RGB in [0, 1]."""
+        # Depthwise convolutions run a quarter faster where a pixel's channels lie side by side.
+        image = image.contiguous(memory_format=channels_last)
         x = self.first_activation(self.first(pad(image, (0, 1, 0, 1))))
         return self.wide(self.face_mesh(x)).flatten(1)

@@ -1,4 +1,5 @@
-"""SmallNetworks: coarse encoder, detail encoder and detail decoder for processors, browsers and the default head."""
+"""SmallNetworks: coarse encoder, detail encoder and detail decoder for processors, browsers and the default
+head."""
 
 from __future__ import annotations
 
@@ -40,6 +41,7 @@ class DetailViewEncoder(nn.Module):
 
     def forward(self, view: Float[Tensor, "batch 4 256 256"]) -> Float[Tensor, "batch detail"]:
         """Detail codes of views."""
+        view = view.contiguous(memory_format=torch.channels_last)
         x = self.blocks(self.first_activation(self.first(view)))
         return self.output(self.last_activation(self.last(x)).flatten(1))
 

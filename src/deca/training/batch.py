@@ -15,8 +15,8 @@ from deca.parameters import Parameters
 class Truth:
     """What is known of synthetic faces; a batch may mix them with photos, of which nothing is `known`.
 
-    `parameters` are those of the batch's own crops (`camera` too), zero where unknown. `displacement` is in metres
-    along the normal, in UV, and says nothing where `displacement_known` is false.
+    `parameters` are those of the batch's own crops (`camera` too), zero where unknown. `displacement` is in
+    metres along the normal, in UV, and says nothing where `displacement_known` is false.
     """
 
     parameters: Parameters
@@ -29,9 +29,9 @@ class Truth:
 class FaceBatch:
     """Crops of faces in rings: `ring` photos of one person stand in consecutive rows.
 
-    `image` is RGB in [0, 1]; `skin` in [0, 1] weighs the pixels that show bare skin. Landmarks are (x, y) in the
-    crop's image frame with a confidence in [0, 1] beside them, zero where a point is not known. `person` numbers the
-    people; `names` say which photo a row is, for messages.
+    `image` is RGB in [0, 1]; `skin` in [0, 1] weighs the pixels that show bare skin. Landmarks are (x, y) in
+    the crop's image frame with a confidence in [0, 1] beside them, zero where a point is not known. `person`
+    numbers the people; `names` say which photo a row is, for messages.
     """
 
     image: Float[Tensor, "face 3 size size"]

@@ -81,8 +81,8 @@ class Subject:
 class SyntheticFaces:
     """Makes synthetic faces of one head model; everything is drawn from the `random` that a call is given.
 
-    `heads` are textures from photos (semi-synthetic faces), `backgrounds` pictures to stand before. One instance serves
-    several threads.
+    `heads` are textures from photos (semi-synthetic faces), `backgrounds` pictures to stand before. One
+    instance serves several threads.
     """
 
     def __init__(
@@ -146,7 +146,6 @@ class SyntheticFaces:
         picture, skin, alpha = self._picture(
             subject, head.vertices, vertices_image, displacement, light, random
         )
-        size = self.config.size
         landmarks = self._pixels(points[None], parameters.camera)
         dense = self._pixels(perspective(self.landmarks.dense(head), distance), parameters.camera)
         picture, shows = compose(self.scene_model, picture, alpha, landmarks, random, self.backgrounds)
@@ -221,7 +220,8 @@ class SyntheticFaces:
 
 
 def perspective(points: Float[Tensor, "1 point 3"], distance: float | None) -> Float[Tensor, "1 point 3"]:
-    """Points (metres, head frame) moved so that parallel rays show what a camera `distance` metres in front sees.
+    """Points (metres, head frame) moved so that parallel rays show what a camera `distance` metres in front
+    sees.
 
     What lies at z = 0 stays where it is.
     """

@@ -1,7 +1,7 @@
 """One lit, textured head painted into a picture by one compiled loop over the pixels.
 
-It computes what `deca.render.renderer.render_detailed` does (a test compares them), plus gloss and occlusion, without
-gradients and a batch: several times as fast, which is what an endless stream needs.
+It computes what `deca.render.renderer.render_detailed` does (a test compares them), plus gloss and occlusion,
+without gradients and a batch: several times as fast, which is what an endless stream needs.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from deca.training.synthetic.light import Light
 
 @dataclass(frozen=True)
 class Paint:
-    """What covers a head: an sRGB texture in [0, 1] in UV, row 0 at v = 1, and detail normals likewise or none.
+    """What covers a head: an sRGB texture in [0, 1] in UV, row 0 at v = 1, and detail normals likewise or
+    none.
 
-    Normals are unit vectors in the posed head frame. `openness` in [0, 1] says at each vertex how open the sky is
-    over it, `reach` which share of each lamp arrives there.
+    Normals are unit vectors in the posed head frame. `openness` in [0, 1] says at each vertex how open the
+    sky is over it, `reach` which share of each lamp arrives there.
     """
 
     texture: Float[np.ndarray, "texture texture 3"]

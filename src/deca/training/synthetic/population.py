@@ -25,7 +25,8 @@ class PopulationConfig:
     free_action: float = 0.10
     """Chance of each action to be there in an expression that is not taken from a photo."""
     frontal_share: float = 0.5
-    """Share of heads that are about frontal; the others turn evenly over all yaws, half of them to 60 degrees."""
+    """Share of heads that are about frontal; the others turn evenly over all yaws, half of them to 60
+    degrees."""
     largest_yaw: float = 1.57
     largest_jaw: float = 0.4
 
@@ -69,7 +70,7 @@ class Population:
         count = len(self.data.expression_basis)
         jaw = np.zeros(3, np.float32)
         if self.samples is not None and random.random() < self.config.seen_expressions:
-            first, second = random.integers(len(self.samples.expression), size=2)
+            first, second = random.integers(len(self.samples.expression), size=2).tolist()
             share, strength = random.beta(0.4, 0.4), random.uniform(0.2, 1.4)
             expression = strength * _mixed(self.samples.expression, first, second, share)
             jaw += strength * _mixed(self.samples.jaw, first, second, share)

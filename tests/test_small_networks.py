@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import onnx
+import onnxruntime
+import pytest
+import torch
+from default_networks.face_mesh_weights import take_face_mesh
+from torch.nn.functional import pad
+
+from deca.io.default_networks import read_small_networks, write_small_networks
+from deca.io.files import data_file
+from deca.io.heads import default_head
+from deca.model.networks import NetworkSizes, read_outputs
+from deca.model.small_backbone import FEATURES, SeparableBlock, SmallBackbone
+from deca.model.small_networks import SmallNetworks, output_scaling
+from deca.model.weights import WeightsError
+
+SIZES = NetworkSizes(shape=6, albedo=5, expression=4, detail=7, eyes=4)
+
+
+def small_networks() -> SmallNetworks:
+    torch.manual_seed(0)
+    return SmallNetworks(SIZES).eval()
+
+
+def test_the_backbone_computes_what_the_landmark_network_computes():
+    model = onnx.load(data_file("face_landmarks_468.onnx"))
+    backbone = SmallBackbone()
+    take_face_mesh(backbone, model)
+    # Where the network leaves the part that the backbone shares with it: the last picture of 6 x 6 places.
+    model.graph.output.append(onnx.helper.make_tensor_value_info("t141", onnx.TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    image = torch.rand(1, 3, 192, 192)
+    (expected,) = session.run(["t141"], {"pictures": image.numpy()})
+    with torch.no_grad():
+        first = backbone.first_activation(backbone.first(pad(image, (0, 1, 0, 1))))
+        found = backbone.face_mesh(first)
+    torch.testing.assert_close(found, torch.from_numpy(expected), atol=1e-4, rtol=1e-4)
+
+
+def test_a_block_that_adds_nothing_passes_its_input_on():
+    block = SeparableBlock(2, 3, 2)
+    torch.nn.init.zeros_(block.pointwise.weight)
+    torch.nn.init.zeros_(block.pointwise.bias)
+    image = torch.arange(32.0).view(1, 2, 4, 4)
+    pooled = torch.tensor(
+        [[[5.0, 7.0], [13.0, 15.0]], [[21.0, 23.0], [29.0, 31.0]], [[0.0, 0.0], [0.0, 0.0]]]
+    )
+    assert block(image).tolist() == [pooled.tolist()]
+
+
+def test_the_features_are_as_many_as_said():
+    assert SmallBackbone()(torch.zeros(2, 3, 192, 192)).shape == (2, FEATURES)
+
+
+def test_outputs_at_rest_are_the_mean_face():
+    networks = small_networks()
+    torch.nn.init.zeros_(networks.coarse_encoder.encoder.outputs.weight)
+    torch.nn.init.zeros_(networks.coarse_encoder.encoder.outputs.bias)
+    parameters = networks.encode(torch.rand(2, 3, 192, 192))
+    mean = read_outputs(output_scaling(SIZES)[0][None], torch.zeros(1, 7), SIZES)
+    torch.testing.assert_close(parameters.camera, mean.camera.expand(2, 3))
+    torch.testing.assert_close(parameters.lighting, mean.lighting.expand(2, 9, 3))
+    assert parameters.eyes.shape == (2, 2, 3)
+
+
+def test_estimated_eyes_turn_about_x_and_y():
+    coarse = torch.zeros(1, sum(SIZES.coarse))
+    coarse[0, -4:] = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    eyes = read_outputs(coarse, torch.zeros(1, 7), SIZES).eyes
+    torch.testing.assert_close(eyes, torch.tensor([[[0.1, 0.2, 0.0], [0.3, 0.4, 0.0]]]))
+
+
+def test_detail_goes_from_a_view_to_a_displacement():
+    networks = small_networks()
+    code = networks.detail_encoder(torch.rand(1, 4, 256, 256))
+    parameters = networks.encode(torch.rand(1, 3, 192, 192)).replace(detail=code)
+    assert networks.displacement(parameters).shape == (1, 1, 256, 256)
+
+
+def test_weights_come_back_to_half_precision(tmp_path):
+    networks = small_networks()
+    write_small_networks(tmp_path / "weights.safetensors", networks, default_head())
+    found, head = read_small_networks(tmp_path / "weights.safetensors")
+    assert head == default_head().name
+    assert found.sizes == SIZES
+    assert not found.training
+    for name, values in networks.state_dict().items():
+        expected = values.half().to(values.dtype) if values.is_floating_point() else values
+        assert found.state_dict()[name].equal(expected), name
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(WeightsError, match="damaged"):
+        read_small_networks(path)
+    from safetensors.torch import save_file
+
+    save_file({"tensor": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match="not small networks"):
+        read_small_networks(path)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        read_small_networks(tmp_path / "none.safetensors")
+
+
+def test_the_default_networks_fit_the_default_head():
+    from deca.io.default_networks import default_networks
+
+    data, sizes = default_head(), default_networks().sizes
+    assert (sizes.shape, sizes.expression, sizes.albedo) == (
+        len(data.shape_basis),
+        len(data.expression_basis),
+        len(data.albedo_basis),
+    )
