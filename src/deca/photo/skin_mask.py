@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from deca.photo.face_area import FaceArea, disc
 
@@ -30,6 +30,7 @@ _TINT_DEVIATION, _TOO_TINTED = (0.025, 0.05), (3.5, 5.5)
 _RED_IS_HARMLESS = 0.6
 _STREAKS, _STREAKS_DARK = (0.05, 0.08), (0.12, 0.3)
 _LIPS_TOO_DARK = (0.6, 0.9)
+_THIRDS = np.full(3, 1 / 3, np.float32)
 
 Map = Float[np.ndarray, "height width"]
 Colours = Float[np.ndarray, "height width 3"]
@@ -44,8 +45,9 @@ def skin_mask(image: UInt8[np.ndarray, "size size 3"], area: FaceArea) -> UInt8[
     """
     kept = area.skin * bareness(area.of(image), area)
     kept = cv2.GaussianBlur(kept.astype(np.float32), (0, 0), max(0.5, 0.005 * area.size))
-    # Where eyes and mouth end is known better than a blurred mask says.
-    return np.rint(255 * area.in_crop(kept * area.skin, len(image))).astype(np.uint8)
+    # Where eyes, mouth and the photo end is known better than a blurred mask says.
+    mask = np.rint(255 * area.in_crop(kept * area.skin, len(image))).astype(np.uint8)
+    return np.where(_inside(image), mask, np.uint8(0))
 
 
 def occlusion(mask: UInt8[np.ndarray, "size size"], area: FaceArea) -> float:
@@ -64,8 +66,7 @@ def bareness(picture: UInt8[np.ndarray, "height width 3"], area: FaceArea) -> Ma
     """How surely each pixel of a picture of an area shows the colour of skin, in [0, 1]."""
     logarithm = np.log(picture.astype(np.float32) / 255 + _DARK)
     smooth = cv2.GaussianBlur(logarithm, (0, 0), max(0.5, _SMOOTHING * area.size))
-    # What lies outside the photo is black.
-    inside = np.asarray(picture.any(2))
+    inside = _inside(picture)
     predicted = _skin_colour(smooth, area, inside)
     if predicted is None:
         return np.zeros(picture.shape[:2], np.float32)
@@ -82,7 +83,7 @@ def bareness(picture: UInt8[np.ndarray, "height width 3"], area: FaceArea) -> Ma
         [
             step(-departure, *_TOO_DARK),
             step(departure, *_TOO_BRIGHT),
-            step(np.linalg.norm(tint, axis=2), *_TOO_TINTED),
+            step(np.hypot(tint[..., 0], tint[..., 1]), *_TOO_TINTED),
             step(streaks, *_STREAKS) * step(-departure, *_STREAKS_DARK),
         ]
     )
@@ -100,7 +101,12 @@ def step(values: Map, low: float, high: float) -> Map:
     return t * t * (3 - 2 * t)
 
 
-def _skin_colour(smooth: Colours, area: FaceArea, inside: np.ndarray) -> Colours | None:
+def _inside(picture: UInt8[np.ndarray, "height width 3"]) -> Bool[np.ndarray, "height width"]:
+    """Where a crop is inside the photo: outside it is black, and no photo of skin is."""
+    return (picture[..., 0] | picture[..., 1] | picture[..., 2]) > 0
+
+
+def _skin_colour(smooth: Colours, area: FaceArea, inside: Bool[np.ndarray, "height width"]) -> Colours | None:
     """The logarithm of the colour that bare skin has at each pixel; None where there is too little of it.
 
     Lightness and tints are fitted as functions of the normal, up to the second spherical harmonics, by Cauchy
@@ -137,14 +143,14 @@ def _skin_colour(smooth: Colours, area: FaceArea, inside: np.ndarray) -> Colours
 def _tints_as_bright(predicted: Colours, smooth: Colours) -> Float[np.ndarray, "height width 2"]:
     """The tints of skin that is as bright as the pixel: in shade, or under a highlight of white."""
     skin, seen = np.exp(predicted) - _DARK, np.exp(smooth) - _DARK
-    mean_skin = np.maximum(skin.mean(2, keepdims=True), 1e-3)
-    mean_seen = seen.mean(2, keepdims=True)
+    mean_skin, mean_seen = np.maximum(skin @ _THIRDS, 1e-3)[..., None], (seen @ _THIRDS)[..., None]
     lit = skin * np.minimum(1, mean_seen / mean_skin) + np.maximum(0, mean_seen - mean_skin)
     return _tints(np.log(np.maximum(lit, 0) + _DARK))
 
 
 def _lightness(logarithm: Colours) -> Map:
-    return logarithm.mean(2)
+    # Several times as fast as the mean over a short axis.
+    return logarithm @ _THIRDS
 
 
 def _tints(logarithm: Colours) -> Float[np.ndarray, "height width 2"]:
