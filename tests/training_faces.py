@@ -25,7 +25,16 @@ from deca.training.config import AugmentationConfig, TrainConfig
 
 STORED = 80
 NO_AUGMENTATION = AugmentationConfig(
-    shift=0, flip=0, gain=0, colour=0, gamma=0, grey=0, blur=0, noise=0, jpeg=0, occluder=0
+    shift=0.0,
+    flip=0.0,
+    gain=0.0,
+    colour=0.0,
+    gamma=0.0,
+    grey=0.0,
+    blur=0.0,
+    noise=0.0,
+    jpeg=0.0,
+    occluder=0.0,
 )
 
 

@@ -4,15 +4,17 @@ truth."""
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from deca.head.albedo import AlbedoModel, resize_map
 from deca.head.data import HeadData
-from deca.head.model import HeadModel
+from deca.head.landmarks import HeadLandmarks
+from deca.head.model import Head, HeadModel
 from deca.model.networks import IMAGE_SIZE, read_outputs
 from deca.parameters import Parameters
 from deca.render.camera import project
@@ -20,11 +22,11 @@ from deca.render.renderer import Rendering, render_lit, render_texture
 from deca.render.surface import SurfaceModel
 from deca.training import losses, supervised
 from deca.training.batch import FaceBatch
-from deca.training.face_points import FacePointsModel
+from deca.training.face_part import face_part, face_vertices
+from deca.training.identity import identity_loss
 from deca.training.stage import LossTerm, Stage, TrainedNetworks, spread
 from deca.training.supervised import TrueDistances
 
-Identity = Callable[[Float[Tensor, "face 3 size size"]], Float[Tensor, "face feature"]]
 Loss = Callable[..., Float[Tensor, " face"]]
 
 CONSISTENCY = "shape_consistency"
@@ -60,6 +62,8 @@ _RELEASED: Mapping[str, Loss] = {
 }
 # Skin that makes up less than this part of a crop teaches no colours.
 _LEAST_SKIN = 0.01
+# About so many vertices of the face stand for all of them.
+_NET = 400
 
 
 class CoarseStage(Stage):
@@ -78,27 +82,29 @@ class CoarseStage(Stage):
         photometric_size: int,
         seed: int = 0,
         released: bool = False,
-        identity: Identity | None = None,
+        draw_known: bool = True,
+        recognition: nn.Module | None = None,
     ) -> None:
         super().__init__(networks, ["coarse_encoder"])
         self._photometric_size, self._seed, self._released = photometric_size, seed, released
         self._forms = _RELEASED if released else _PAPER
-        self._identity = identity
+        self._draw_known, self.recognition = draw_known, recognition
         wanted = {name: weight for name, weight in weights.items() if weight}
-        if identity is None:
+        if recognition is None:
             wanted.pop("identity", None)
         self._base = {name: wanted[name] for name in (*_POINTS, *_PICTURES, *_SIZES) if name in wanted}
         self._true = {name: wanted[name] for name in _TRUTH if name in wanted}
         consistency = wanted.get(CONSISTENCY, 0.0)
         compared = [name for name in (*_POINTS, *_PICTURES) if name in wanted and consistency]
         self._exchanged = {name: consistency * wanted[name] for name in compared}
-        self.points_model = FacePointsModel(data)
-        self.head_model = HeadModel(data)
-        self.surface_model = SurfaceModel(data)
+        part = face_part(data)
+        self.head_model, self.surface_model = HeadModel(part), SurfaceModel(part)
+        self.landmarks = HeadLandmarks(part)
         map_size = 256 if photometric_size > 128 else 128
         self.albedo_model = AlbedoModel.averaged(data.albedo_mean, data.albedo_basis, map_size)
+        self._net = face_vertices(part)[:: max(1, len(face_vertices(part)) // _NET)].tolist()
         if self._true:
-            self.true_distances = TrueDistances(data, self.head_model)
+            self.true_distances = TrueDistances(part, self.head_model)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -110,10 +116,11 @@ class CoarseStage(Stage):
         """For which faces each term says something; that depends on what is given, never on what is
         estimated."""
         seen = batch.landmarks[..., 2].any(1)
-        skin = batch.skin.mean((1, 2, 3)) > _LEAST_SKIN
         everywhere = torch.ones_like(batch.truth.known)
         by_name = {"dense_landmarks": batch.dense_landmarks[..., 2].any(1)}
-        by_name |= dict.fromkeys(("landmarks", "eyes", "lips"), seen) | dict.fromkeys(_PICTURES, skin)
+        by_name |= dict.fromkeys(("landmarks", "eyes", "lips"), seen) | dict.fromkeys(
+            _PICTURES, self._shown(batch)
+        )
         base = {name: by_name.get(name, everywhere) for name in self._base}
         exchanged = {f"{CONSISTENCY}.{name}": base[name] for name in self._exchanged}
         return base | exchanged | {name: batch.truth.known for name in self._true}
@@ -124,12 +131,15 @@ class CoarseStage(Stage):
         defined = self.defined(batch)
         # Places and light need all their digits, whatever the networks compute with.
         with torch.autocast(batch.image.device.type, enabled=False):
-            values = self._self_supervised(found, batch, self._base)
+            photo = self._photo(batch)
+            head = self.head_model(found)
+            values = self._self_supervised(found, head, batch, photo, self._base)
+            values |= self._supervised(found, head, batch)
             if self._exchanged:
                 other = losses.with_shapes_of(found, self._other_photos(batch, step))
-                terms = self._self_supervised(other, batch, self._exchanged)
+                head = self.head_model(other)
+                terms = self._self_supervised(other, head, batch, photo, self._exchanged)
                 values |= {f"{CONSISTENCY}.{name}": term for name, term in terms.items()}
-            values |= self._supervised(found, batch)
         return {name: LossTerm(values[name], defined[name]) for name in self.weights}
 
     def encode(self, image: Float[Tensor, "face 3 size size"]) -> Parameters:
@@ -141,16 +151,16 @@ class CoarseStage(Stage):
     @torch.no_grad()
     def pictures(self, batch: FaceBatch) -> dict[str, Float[Tensor, "face 3 size size"]]:
         """The crops, and the renderings laid over them."""
-        drawn = self.render(self.encode(batch.image), batch.image.shape[-1])
+        found = self.encode(batch.image)
+        drawn = self.render(found, self.head_model(found), batch.image.shape[-1])
         return {
             "input": batch.image,
             "rendering": torch.where(drawn.alpha > 0, drawn.image, batch.image).clamp(0, 1),
         }
 
-    def render(self, parameters: Parameters, size: int) -> Rendering:
-        """The coarse rendering of faces."""
-        vertices = self.head_model(parameters).vertices
-        surface = self.surface_model(vertices, project(vertices, parameters.camera), size, size)
+    def render(self, parameters: Parameters, head: Head, size: int) -> Rendering:
+        """The coarse rendering of faces, black where the face ends."""
+        surface = self.surface_model(head.vertices, project(head.vertices, parameters.camera), size, size)
         albedo = self.albedo_model(parameters.albedo)
         if self._released:
             return render_texture(surface, albedo)
@@ -165,21 +175,43 @@ class CoarseStage(Stage):
         people = torch.arange(len(batch) // batch.ring)
         return (batch.ring * people[:, None] + places).flatten().to(batch.image.device)
 
+    def _photo(self, batch: FaceBatch) -> _Photo:
+        """What the photos show, for the faces whose pictures are compared."""
+        rows = self._shown(batch).nonzero()[:, 0]
+        size = self._photometric_size
+        image, skin = resized(batch.image[rows], size), resized(batch.skin[rows], size)
+        landmarks = batch.landmarks[rows, :, :2]
+        return _Photo(rows, image, skin, landmarks, self._recognised(image, landmarks))
+
+    def _recognised(
+        self, image: Float[Tensor, "row 3 size size"], landmarks: Float[Tensor, "row 68 2"]
+    ) -> Float[Tensor, "row feature"] | None:
+        """What the recognition network makes of the photos themselves."""
+        if self.recognition is None or not len(image):
+            return None
+        with torch.no_grad():
+            return self.recognition(image, landmarks)
+
+    def _shown(self, batch: FaceBatch) -> Bool[Tensor, " face"]:
+        """Faces whose pictures are compared: they show enough skin."""
+        shown = batch.skin.mean((1, 2, 3)) > _LEAST_SKIN
+        return shown if self._draw_known else shown & ~batch.truth.known
+
     def _self_supervised(
-        self, found: Parameters, batch: FaceBatch, names: Container[str]
+        self, found: Parameters, head: Head, batch: FaceBatch, photo: _Photo, names: Container[str]
     ) -> dict[str, Float[Tensor, " face"]]:
         """Those of the named terms that photos have as well."""
         values = {}
-        if any(name in names for name in _POINTS):
-            points = self.points_model(found)
+        if any(name in names for name in ("landmarks", "eyes", "lips")):
+            landmarks = project(self.landmarks(head), found.camera)[..., :2]
             for name in ("landmarks", "eyes", "lips"):
                 if name in names:
-                    values[name] = self._forms[name](points.landmarks[..., :2], batch.landmarks)
-            if "dense_landmarks" in names:
-                dense = points.dense_landmarks[..., :2]
-                values["dense_landmarks"] = losses.landmark_loss(dense, batch.dense_landmarks)
+                    values[name] = self._forms[name](landmarks, batch.landmarks)
+        if "dense_landmarks" in names:
+            dense = project(self.landmarks.dense(head), found.camera)[..., :2]
+            values["dense_landmarks"] = losses.landmark_loss(dense, batch.dense_landmarks)
         if any(name in names for name in _PICTURES):
-            values |= self._compared(found, batch, names)
+            values |= self._compared(found, head, photo, names)
         for name, code in (
             ("shape", found.shape),
             ("expression", found.expression),
@@ -194,27 +226,44 @@ class CoarseStage(Stage):
         return values
 
     def _compared(
-        self, found: Parameters, batch: FaceBatch, names: Container[str]
+        self, found: Parameters, head: Head, photo: _Photo, names: Container[str]
     ) -> dict[str, Float[Tensor, " face"]]:
-        """The terms that compare pictures, of the faces that show skin."""
-        rows = (batch.skin.mean((1, 2, 3)) > _LEAST_SKIN).nonzero()[:, 0]
-        size, faces = self._photometric_size, len(batch)
-        image, skin = resize_map(batch.image[rows], size), resize_map(batch.skin[rows], size)
-        drawn = self.render(found.map(lambda values: values[rows]), size)
-        seen = losses.visible_only(skin, drawn.alpha)
+        """The terms that compare pictures."""
+        rows, faces = photo.rows, found.batch
+        if not len(rows):
+            return {name: found.shape.new_zeros(faces) for name in _PICTURES if name in names}
+        shown = Head(head.vertices[rows], head.joint_transforms[rows])
+        drawn = self.render(found.map(lambda values: values[rows]), shown, self._photometric_size)
+        # The inside of a cheek shows where the whole head would show an ear.
+        front = drawn.alpha * (drawn.normals[:, 2:] > 0)
+        seen = losses.visible_only(photo.skin, front)
         values = {}
         if "photometric" in names:
-            values["photometric"] = spread(losses.photometric_loss(image, drawn.image, seen), rows, faces)
+            difference = losses.photometric_loss(photo.image, drawn.image, seen)
+            values["photometric"] = spread(difference, rows, faces)
+        if "identity" in names:
+            # Over the photo, whose hair and background then say nothing: only the face differs.
+            laid_over = torch.where(front > 0, drawn.image, photo.image)
+            values["identity"] = spread(self._unlikeness(laid_over, photo), rows, faces)
         return values
 
-    def _supervised(self, found: Parameters, batch: FaceBatch) -> dict[str, Float[Tensor, " face"]]:
+    def _unlikeness(self, drawn: Float[Tensor, "row 3 size size"], photo: _Photo) -> Float[Tensor, " row"]:
+        """How little the recognition network takes the renderings for the people of the photos."""
+        if self.recognition is None or photo.features is None:
+            return drawn.new_zeros(len(drawn))
+        return identity_loss(self.recognition(drawn, photo.landmarks), photo.features)
+
+    def _supervised(
+        self, found: Parameters, head: Head, batch: FaceBatch
+    ) -> dict[str, Float[Tensor, " face"]]:
         """The terms of known truth."""
         if not self._true:
             return {}
         rows = batch.truth.known.nonzero()[:, 0]
+        vertices = head.vertices[rows]
         found = found.map(lambda values: values[rows])
         true = batch.truth.parameters.map(lambda values: values[rows])
-        distances, points = self.true_distances, self.points_model
+        distances = self.true_distances
         terms: dict[str, Callable[[], Tensor]] = {
             "true_shape": lambda: distances.shape_distance(found, true),
             "true_expression": lambda: distances.expression_distance(found, true),
@@ -223,11 +272,36 @@ class CoarseStage(Stage):
             "true_jaw": lambda: distances.joint_angle("jaw", found, true),
             "true_eyes": lambda: distances.eye_angles(found, true),
             "true_camera": lambda: supervised.camera_distance(found, true),
-            "true_points": lambda: supervised.point_distance(points(found), points(true)),
+            "true_points": lambda: supervised.point_distance(
+                project(vertices[:, self._net], found.camera),
+                project(self.head_model(true).vertices[:, self._net], true.camera),
+            ),
             "true_albedo": lambda: distances.albedo_distance(found, true),
             "true_lighting": lambda: distances.light_distance(found, true),
         }
         return {name: spread(terms[name](), rows, len(batch)) for name in self._true}
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """The photos of some rows of a batch at the size at which pictures are compared."""
+
+    rows: Int[Tensor, " row"]
+    image: Float[Tensor, "row 3 size size"]
+    skin: Float[Tensor, "row 1 size size"]
+    landmarks: Float[Tensor, "row 68 2"]
+    features: Float[Tensor, "row feature"] | None
+
+
+def resized(
+    image: Float[Tensor, "face channel height width"], size: int
+) -> Float[Tensor, "face channel {size} {size}"]:
+    """Square pictures at another size: the mean of whole blocks where it divides theirs, which is much
+    faster."""
+    factor, rest = divmod(image.shape[-1], size)
+    if rest or factor < 2:
+        return resize_map(image, size)
+    return torch.nn.functional.avg_pool2d(image, factor)
 
 
 def action_excess(expression: Float[Tensor, "face action"]) -> Float[Tensor, " face"]:

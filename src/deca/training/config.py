@@ -73,6 +73,8 @@ class TrainConfig:
     """Folder for checkpoints, curves, this configuration and, at the end, the weights."""
     initial_weights: str | None = None
     """Weights to begin with (.safetensors): all networks, or some of them whole. None: at random."""
+    frozen: str | None = None
+    """Regular expression: tensors whose names begin with it stay as the initial weights have them."""
     head: str | None = None
     """A stored head (`deca assets list`) or a head file (.npz) in place of the default head."""
     backbone: Backbone = "resnet50"
@@ -112,6 +114,11 @@ class TrainConfig:
     """Pixels a side of the crops that are made. None: as many as the networks take."""
     photometric_size: int = 224
     """Pixels a side at which faces are drawn and compared."""
+    draw_known: bool = True
+    """Compare pictures of faces whose truth is known, too, and not only their truth."""
+    identity: str | None = None
+    """Face-recognition network of the identity loss: VGGFace2's weights or an ONNX file. None: the stored
+    asset `face-recognition`, and without it the loss is off."""
     augmentation: AugmentationConfig = AugmentationConfig()
     """How pictures are varied."""
 

@@ -141,13 +141,10 @@ class FaceData(Dataset[FaceBatch]):
             return torch.from_numpy(np.stack(arrays))
 
         rest = Parameters.neutral(**self._sizes)
-        nothing = rest.map(lambda values: torch.zeros_like(values[0]).numpy())
+        nothing = {field.name: np.zeros_like(getattr(rest, field.name)[0].numpy()) for field in fields(rest)}
         truth = {
             field.name: stacked(
-                [
-                    getattr(nothing, field.name) if face.truth is None else face.truth[field.name]
-                    for face in faces
-                ]
+                [nothing[field.name] if face.truth is None else face.truth[field.name] for face in faces]
             )
             for field in fields(Parameters)
             if field.name != "detail"
@@ -188,7 +185,7 @@ def training_face(
     shift = random.uniform(-config.shift, config.shift, 2)
     T_stored_crop = _crop(face.landmarks, scale, shift, size)
     if mirrored:
-        T_stored_crop = T_stored_crop @ translation(size, 0) @ np.diag([-1.0, 1.0, 1.0])
+        T_stored_crop = T_stored_crop @ translation(float(size), 0.0) @ np.diag([-1.0, 1.0, 1.0])
     picture = sample_smoothly(face.image, T_stored_crop, size, size)
     skin = _sampled(face.skin, T_stored_crop, size)
     picture, skin, gains = vary_picture(picture, skin, face.truth is not None, config, random)

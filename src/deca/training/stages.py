@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from difflib import get_close_matches
 
@@ -14,6 +15,7 @@ from deca.parameters import Parameters
 from deca.training import coarse_stage
 from deca.training.coarse_stage import CoarseStage
 from deca.training.config import ConfigError, TrainConfig
+from deca.training.identity import find_recognition
 from deca.training.presets import PRESETS
 from deca.training.stage import Stage, TrainedNetworks
 
@@ -55,21 +57,47 @@ def loss_weights(config: TrainConfig) -> dict[str, float]:
 
 def make_stage(config: TrainConfig, networks: TrainedNetworks, data: HeadData) -> Stage:
     """The stage of a configuration, ready to be trained: what it does not train is frozen."""
-    return CoarseStage(
+    weights, released = loss_weights(config), PRESETS[config.preset].released
+    stage = CoarseStage(
         networks,
         data,
-        loss_weights(config),
+        weights,
         config.photometric_size,
         config.seed,
-        released=PRESETS[config.preset].released,
+        released,
+        config.draw_known,
+        find_recognition(config.identity, released) if weights["identity"] else None,
     )
+    _freeze(networks, config.frozen)
+    return stage
+
+
+def _freeze(networks: TrainedNetworks, pattern: str | None) -> None:
+    """Let tensors whose names begin with the pattern be as they are; ConfigError where it fits none."""
+    if pattern is None:
+        return
+    try:
+        chosen = [values for name, values in networks.named_parameters() if re.match(pattern, name)]
+    except re.error as error:
+        raise ConfigError(f"frozen: {pattern!r} is no regular expression ({error})") from None
+    if not chosen:
+        raise ConfigError(
+            f"frozen: no tensor's name begins with {pattern!r}; they are those of weights.safetensors"
+        )
+    for values in chosen:
+        values.requires_grad_(False)
 
 
 def silent_losses(config: TrainConfig) -> list[str]:
     """Losses that have a weight but cannot be computed with what is here, each as a sentence."""
-    if loss_weights(config).get("identity"):
-        return ["the identity loss is off: there is no face-recognition network to compare faces by"]
-    return []
+    found = []
+    weights, released = loss_weights(config), PRESETS[config.preset].released
+    if weights.get("identity") and find_recognition(config.identity, released) is None:
+        found.append(
+            "the identity loss is off: there is no face-recognition network; name one as identity, or "
+            "`deca assets add` one"
+        )
+    return found
 
 
 def _begin_at_rest(networks: DecaNetworks, sizes: NetworkSizes) -> None:

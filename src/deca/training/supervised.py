@@ -13,12 +13,12 @@ from deca.head.model import HeadModel
 from deca.head.uv import UVLayout
 from deca.parameters import Parameters
 from deca.render.lighting import harmonics
-from deca.training.face_points import FacePoints, face_vertices
+from deca.training.face_part import face_vertices
 
 _MILLIMETRES = 1000.0
 _DIRECTIONS = 1000
-# Below this a root is taken as a line, so that its derivative stays finite: of squares of the units below.
-_LEAST = 1e-6
+# Added to squares, so that their root has a derivative at zero.
+_LEAST = 1e-10
 
 
 class TrueDistances(nn.Module):
@@ -36,7 +36,7 @@ class TrueDistances(nn.Module):
     def __init__(self, data: HeadData, head_model: HeadModel) -> None:
         super().__init__()
         self._head_model = (head_model,)  # not registered: it is another module's
-        vertices = face_vertices(data)
+        vertices = torch.from_numpy(face_vertices(data))
         for name in ("shape", "expression"):
             moves = torch.from_numpy(getattr(data, f"{name}_basis"))[:, vertices] * _MILLIMETRES
             self.register_buffer(name, _products(moves.flatten(1)) / len(vertices), persistent=False)
@@ -98,10 +98,12 @@ def camera_distance(found: Parameters, true: Parameters) -> Float[Tensor, " face
     return (found.camera[:, 0] - scale).abs() / scale + origin.abs().mean(1)
 
 
-def point_distance(found: FacePoints, true: FacePoints) -> Float[Tensor, " face"]:
-    """Mean distance of the net over the face in the image frame, depth included: all parameters of place
+def point_distance(
+    found_image: Float[Tensor, "face point 3"], true_image: Float[Tensor, "face point 3"]
+) -> Float[Tensor, " face"]:
+    """Mean distance of points on the head in the image frame, depth included: all parameters of place
     together."""
-    return _root((found.net - true.net).square().sum(2)).mean(1)
+    return _root((found_image - true_image).square().sum(2)).mean(1)
 
 
 def displacement_distance(
@@ -129,7 +131,7 @@ def _distance(difference: Float[Tensor, "face k"], products: Float[Tensor, "k k"
 
 
 def _root(squares: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    return (squares.clamp_min(0) + _LEAST).sqrt() - _LEAST**0.5
+    return (squares.clamp_min(0) + _LEAST).sqrt()
 
 
 def _sphere(count: int) -> Float[Tensor, "count 3"]:
