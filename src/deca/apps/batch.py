@@ -69,11 +69,11 @@ def _outcomes(
     """What becomes of the photos, as it comes; `most` is how many they are at most."""
     if options.engine == "ray":
         # Imported when asked for: Ray is an extra, and takes seconds to import.
-        from deca.apps.ray_engine import ray_stream
+        from deca.apps.ray_reconstruct import reconstruct_on_ray
 
         # What is wrong with a head or networks is better told by this process than by a worker.
         _reconstructor(options)
-        yield from ray_stream(todo, options, reserved)
+        yield from reconstruct_on_ray(todo, options, reserved)
         return
     reconstructor = _reconstructor(options)
     cores = len(os.sched_getaffinity(0))

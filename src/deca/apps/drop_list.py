@@ -27,6 +27,11 @@ class DropList:
     def __init__(self, folder: Path, file: int, before: dict[str, Drop]) -> None:
         self._folder, self._file, self._known = folder, file, before
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether it tells of any photo."""
+        return bool(self._known)
+
     def dropped(self, photo: str) -> bool:
         """Whether this photo was looked at and dropped."""
         return photo in self._known and self._known[photo].reason != FAILED

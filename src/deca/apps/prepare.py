@@ -52,7 +52,7 @@ def prepare(options: PrepareOptions, console: Console) -> int:
             open_drop_list(options.out) as dropped,
             PrepareProgress(console, len(sources), options.out) as progress,
         ):
-            _keep_settings(options)
+            _keep_settings(options, bool(writer.entries) or dropped.holds_any)
             todo = _not_done(sources, writer, dropped, progress)
             with closing(_results(todo, options, preparation)) as results:
                 for prepared in results:
@@ -92,6 +92,12 @@ def _not_done(
 def _results(
     todo: Iterator[PhotoSource], options: PrepareOptions, preparation: FacePreparation
 ) -> Generator[Prepared, None, None]:
+    if options.engine == "ray":
+        # Imported when asked for: Ray is an extra, and takes seconds to import.
+        from deca.apps.ray_prepare import prepare_on_ray
+
+        yield from prepare_on_ray(todo, options)
+        return
     workers = options.workers or min(_MOST_THREADS, len(os.sched_getaffinity(0)))
     # Photos are worked on side by side; OpenCV's own threads would wait for each other.
     cv2.setNumThreads(1)
@@ -120,13 +126,13 @@ def _store(prepared: Prepared, writer: ShardWriter, dropped: DropList, progress:
         progress.drop(prepared.name, reasons[0])
 
 
-def _keep_settings(options: PrepareOptions) -> None:
-    """Write what the shards depend on beside them, or UsageError where they were made with something else."""
+def _keep_settings(options: PrepareOptions, begun: bool) -> None:
+    """Write what the shards depend on beside them; UsageError where they were `begun` with something else."""
     path = options.out / SETTINGS
     settings = {name: value for name, value in asdict(options).items() if name not in _NOT_SETTINGS}
     settings["folder"] = options.folder.resolve()
     wanted: dict[str, Any] = json.loads(json.dumps(settings, default=str))
-    if path.exists():
+    if begun and path.exists():
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             found.pop("version")

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -36,7 +35,7 @@ class RunProgress:
         self._done = self._skipped = 0
         self.failures = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> RunProgress:
         self._bar.start()
         return self
 
@@ -109,6 +108,10 @@ class PrepareProgress(RunProgress):
     def __init__(self, console: Console, total: int, out: Path) -> None:
         super().__init__(console, total, out)
         self._reasons: Counter[str] = Counter()
+
+    def __enter__(self) -> PrepareProgress:
+        super().__enter__()
+        return self
 
     def drop(self, photo: str, reason: str) -> None:
         """A photo is not used."""

@@ -1,4 +1,4 @@
-"""The stream over photos on a Ray cluster: workers do the photos, this process hears what became of them."""
+"""Many items on a Ray cluster: workers do them, this process hears what became of each."""
 
 from __future__ import annotations
 
@@ -7,23 +7,15 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from deca.apps.errors import OutputError, UsageError
-from deca.apps.options import ReconstructOptions
-from deca.apps.photo_list import PhotoJob
-from deca.apps.photo_work import Outcome, PhotoWork
-from deca.apps.reconstruct import open_reconstructor
-from deca.apps.report import remove_half_written
-from deca.apps.stream import stream
-from deca.io.heads import find_head_file
 
 _ADDRESS = os.environ.get("RAY_ADDRESS", "local")
 # Ray reads these when it is imported. Nothing is sent anywhere, and its own news is kept from the user.
@@ -41,94 +33,111 @@ try:
 except ImportError:
     raise UsageError("--engine ray needs Ray; to install it, run: pip install 'deca[ray]'") from None
 
-_PHOTOS_A_TASK = 8
+_ITEMS_A_TASK = 8
 _RETRIES = 1
 _CONNECT_SECONDS = 10
-# Paths go through it, never pictures.
+# Paths and finished faces go through it, never pictures.
 _OBJECT_STORE_BYTES = 100 * 2**20
 
 
-def ray_stream(
-    jobs: Iterable[PhotoJob], options: ReconstructOptions, reserved: frozenset[str]
-) -> Iterator[Outcome]:
-    """What becomes of the photos, in no promised order; `reserved` as in PhotoWork.
+@dataclass(frozen=True)
+class RayItem:
+    """Something to do: a key that no other has, and text that says what."""
 
-    The cluster is the one that RAY_ADDRESS names, else one on this machine for this call; photos, heads and
-    `options.out` are paths that all its machines see. A worker that dies is started again and its photos are
-    done again; a photo that its worker does not survive alone fails. Raises OutputError as PhotoWork does,
-    and UsageError for a cluster that cannot be used.
+    key: str
+    told: str
+
+
+@dataclass(frozen=True)
+class RayResult:
+    """What became of the item of this key: JSON values, and bytes beside them.
+
+    `entry` is None where the process that worked on it died, again and again.
     """
-    waiting = {str(job.photo.absolute()): job for job in jobs}
+
+    key: str
+    entry: dict[str, Any] | None
+    data: bytes = b""
+
+
+Work = Callable[[Sequence[RayItem]], Iterable[RayResult]]
+"""What does the items of a task, in one process. An OutputError of it ends the stream."""
+
+
+def ray_stream(
+    items: Iterable[RayItem], start: Callable[[], Work], workers: int | None
+) -> Iterator[RayResult]:
+    """What becomes of the items, in no promised order, each once.
+
+    The cluster is the one that RAY_ADDRESS names, else one on this machine for this call. Each process
+    calls `start` once, which is sent to it. A worker that dies is started again and its items are done
+    again; an item that its worker does not survive alone fails. Raises OutputError as the work does, and
+    UsageError for a cluster that cannot be used.
+    """
+    waiting = {item.key: item for item in items}
     if not waiting:
         return
-    try:
-        with _cluster(options.workers):
-            workers = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-            # What the first turn leaves was in a task with a photo that kills: now each has its own task.
-            for most in (_PHOTOS_A_TASK, 1):
-                for path, entry in _entries(list(waiting.values()), options, reserved, workers, most):
-                    yield Outcome(waiting.pop(path).photo, entry)
-    finally:
-        remove_half_written(options.out)
-    for job in waiting.values():
-        error = f"{job.photo}: the process that worked on it died, again and again; it may need more memory"
-        yield Outcome(job.photo, {"status": "failed", "error": error, "modified": None})
+    with _cluster(workers):
+        processes = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        # What the first turn leaves was in a task with an item that kills: now each has its own task.
+        for most in (_ITEMS_A_TASK, 1):
+            for result in _results(list(waiting.values()), start, processes, most):
+                del waiting[result.key]
+                yield result
+    for key in waiting:
+        yield RayResult(key, None)
 
 
 class RayWorker:
-    """One process of the cluster: it makes its reconstructor once and does photos, task by task."""
+    """One process of the cluster: it is started once and does items, task by task."""
 
-    def __init__(self, options: ReconstructOptions, reserved: frozenset[str]) -> None:
+    def __init__(self, start: Callable[[], Work]) -> None:
         torch.set_num_threads(1)
-        reconstructor = open_reconstructor(options)
-        self.work = PhotoWork(reconstructor, options.out, options.face, options.pose, reserved)
+        self.work = start()
 
-    def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
-        """Do the photos of one task, columns "photo" and "name"; a line of JSON for each of them."""
-        jobs = [
-            PhotoJob(Path(photo), name) for photo, name in zip(batch["photo"], batch["name"], strict=True)
-        ]
-        size = self.work.reconstructor.batch_size
+    def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
+        """Do the items of one task, columns "key" and "told"; the columns of a RayResult for each."""
+        items = [RayItem(key, told) for key, told in zip(batch["key"], batch["told"], strict=True)]
         try:
-            outcomes = list(stream(jobs, self.work.read, self.work.finish, batch_size=size, workers=1))
+            results = list(self.work(items))
         except OutputError as error:
             # An exception would only fail this task: it is for the driver to stop.
-            return {"line": [json.dumps({"stop": str(error)})]}
-        return {"line": [json.dumps({"photo": str(one.photo), "entry": one.entry}) for one in outcomes]}
+            return {"key": [""], "entry": [json.dumps(str(error))], "data": [b""]}
+        return {
+            "key": [one.key for one in results],
+            "entry": [json.dumps(one.entry) for one in results],
+            "data": [one.data for one in results],
+        }
 
 
-def _entries(
-    jobs: Sequence[PhotoJob],
-    options: ReconstructOptions,
-    reserved: frozenset[str],
-    workers: int,
-    most: int,
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Absolute paths and entries of the photos, at most `most` a task; less those whose workers died."""
-    if not jobs:
+def _results(
+    items: Sequence[RayItem], start: Callable[[], Work], processes: int, most: int
+) -> Iterator[RayResult]:
+    """Results of the items, at most `most` a task; none of those whose workers died."""
+    if not items:
         return
-    head = options.head and str(find_head_file(options.head).absolute())
-    everywhere = replace(options, out=options.out.absolute(), head=head)
-    rows = [{"photo": str(job.photo.absolute()), "name": job.name} for job in jobs]
-    a_task = min(most, -(-len(rows) // workers))
+    rows = [{"key": item.key, "told": item.told} for item in items]
+    a_task = min(most, -(-len(rows) // processes))
     with warnings.catch_warnings():
         # Ray has no other way yet to say how often a task is tried again; its default is for ever.
         warnings.simplefilter("ignore")
         results = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // a_task)).map_batches(
             RayWorker,
             batch_size=None,
-            compute=ray.data.ActorPoolStrategy(size=min(workers, len(rows)), max_tasks_in_flight_per_actor=1),
-            fn_constructor_args=(everywhere, reserved),
+            compute=ray.data.ActorPoolStrategy(
+                size=min(processes, len(rows)), max_tasks_in_flight_per_actor=1
+            ),
+            fn_constructor_args=(start,),
             num_cpus=1,
             max_restarts=-1,
             max_task_retries=_RETRIES,
         )
     try:
         for row in results.iter_rows():
-            line = json.loads(row["line"])
-            if "stop" in line:
-                raise OutputError(line["stop"])
-            yield line["photo"], line["entry"]
+            entry = json.loads(row["entry"])
+            if not row["key"]:
+                raise OutputError(entry)
+            yield RayResult(row["key"], entry, row["data"])
     except RayError as error:
         said = str(error).strip().splitlines()[-1]
         raise UsageError(f"Ray at {_ADDRESS}: its workers cannot start ({said})") from None
@@ -152,7 +161,8 @@ def _cluster(workers: int | None) -> Iterator[None]:
                 logging_level=logging.CRITICAL,
                 **(here if _ADDRESS == "local" else {}),
             )
-    except (OSError, RuntimeError, ValueError) as error:
+    # Ray has no type of its own for a cluster that does not start.
+    except Exception as error:
         said = " ".join(str(error).split())
         raise UsageError(
             f"Ray at {_ADDRESS}: cannot be used ({said}); start it or unset RAY_ADDRESS"
@@ -160,7 +170,7 @@ def _cluster(workers: int | None) -> Iterator[None]:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    # The photos of a task that failed are done again by themselves.
+    # The items of a task that failed are done again by themselves.
     context.max_errored_blocks = -1
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     try:

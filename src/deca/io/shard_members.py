@@ -132,7 +132,8 @@ def _array(data: bytes) -> np.ndarray:
 def _arrays(data: bytes) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(io.BytesIO(data)) as stream:
         archive = Archive(stream)
-        return {name: archive.array(name) for name in archive.headers}
+        # The arrays are views of what was read, and a face is its owner's to change.
+        return {name: archive.array(name).copy() for name in archive.headers}
 
 
 def _colours(data: bytes) -> UInt8[np.ndarray, "height width 3"]:
