@@ -14,7 +14,10 @@ from torch import Tensor
 
 SEED = 101
 NETWORKS = ("E_flame", "E_detail", "D_detail")
+GAINS = {"vgg19": 1.7}
 GAIN = 1.5
+# Of the layer that sees the picture.
+IMAGE_GAINS = {"vggface2": 0.03, "vgg19": 1.7}
 IMAGE_GAIN = 8.0
 # The coarse encoder's outputs: how many, how large, and around what.
 COARSE_SCALES = (
@@ -33,25 +36,27 @@ COARSE_SCALES = (
 @cache
 def published_weights() -> dict[str, dict[str, Tensor]]:
     """Every tensor of DECA's three networks; do not change them in place."""
+    return {network: network_weights(network) for network in NETWORKS}
+
+
+def network_weights(network: str) -> dict[str, Tensor]:
+    """Every tensor of one network: DECA's three, vggface2 and vgg19."""
     path = PARITY / "state_dict_shapes.json"
     if not path.is_file():
         pytest.skip("the parity set is not there")
-    shapes = json.loads(path.read_text())
-    return {
-        network: {name: _tensor(network, name, shape) for name, shape in shapes[network].items()}
-        for network in NETWORKS
-    }
+    shapes = json.loads(path.read_text())[network]
+    return {name: _tensor(network, name, shape) for name, shape in shapes.items()}
 
 
 def _tensor(network: str, name: str, shape: list[int]) -> Tensor:
     if name.endswith("num_batches_tracked"):
         return torch.zeros((), dtype=torch.int64)
     random = np.random.default_rng([SEED, zlib.crc32(f"{network}/{name}".encode())])
-    values = _last_layer(network, name, _values(random, name, tuple(shape)))
+    values = _last_layer(network, name, _values(network, random, name, tuple(shape)))
     return torch.from_numpy(values.astype(np.float32))
 
 
-def _values(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def _values(network: str, random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
     if name.endswith("running_var"):
         return random.uniform(0.8, 1.25, shape)
     if name.endswith(("running_mean", "bias")):
@@ -61,7 +66,8 @@ def _values(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> n
     others = tuple(range(1, len(shape)))
     values = random.standard_normal(shape)
     values -= values.mean(others, keepdims=True)
-    return values * (IMAGE_GAIN if shape[1] == 3 else GAIN) / np.sqrt(np.prod(shape[1:]))
+    gains, usual = (IMAGE_GAINS, IMAGE_GAIN) if shape[1] == 3 else (GAINS, GAIN)
+    return values * gains.get(network, usual) / np.sqrt(np.prod(shape[1:]))
 
 
 def _last_layer(network: str, name: str, values: np.ndarray) -> np.ndarray:

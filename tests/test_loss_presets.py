@@ -24,14 +24,17 @@ def test_the_paper_s_weights() -> None:
 
 
 def test_the_released_code_s_weights() -> None:
-    """Sums over a batch carry its number of faces, 64 and 12."""
+    """Both halves of its doubled batch together weigh what is published; sums carry the number of photos."""
     coarse, detail = RELEASED.coarse, RELEASED.detail
-    assert (coarse.lips, coarse.lighting) == (0.5, 1)
+    both = 1 + coarse.shape_consistency
+    assert (both * coarse.landmarks, both * coarse.eyes, both * coarse.lips) == (1, 1, 0.5)
+    assert (both * coarse.photometric, both * coarse.identity, coarse.lighting) == (2, 0.2, 1)
     for weight in (coarse.shape, coarse.expression, coarse.albedo):
         assert weight == pytest.approx(64e-4)
-    assert (detail.photometric, detail.size, detail.roughness) == (2, 0.005, 0.005)
-    assert detail.mrf == pytest.approx(12 * 0.05)
-    assert detail.symmetry == pytest.approx(12 * 0.005)
+    both = 1 + detail.consistency
+    assert (both * detail.photometric, both * detail.size, both * detail.roughness) == (2, 0.005, 0.005)
+    assert both * detail.mrf == pytest.approx(12 * 0.1)
+    assert both * detail.symmetry == pytest.approx(12 * 0.005)
     assert RELEASED.released
 
 

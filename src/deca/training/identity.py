@@ -145,9 +145,9 @@ def find_recognition(path: str | Path | None = None, released: bool = False) -> 
     `face-recognition`; None where no path is given and no such asset is stored, which the caller says aloud.
 
     It is called with crops, RGB in [0, 1], and their 68 landmarks in the image frame. `released` gives
-    VGGFace2's network what the released code does. Of other files only ONNX can be read: TorchScript and whole
-    pickled modules hold programs. AssetError, with the remedy, for a file of another kind; WeightsError where
-    a tensor is missing.
+    VGGFace2's network what the released code does. Of other files only ONNX can be read: TorchScript and
+    whole pickled modules hold programs. AssetError, with the remedy, for a file of another kind; WeightsError
+    where a tensor is missing.
     """
     prepare = released_vggface2_input if released else vggface2_input
     if path is None:

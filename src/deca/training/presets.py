@@ -1,8 +1,6 @@
 """Weights of the losses in the three stages, as the paper and as the released code have them.
 
-A stage's loss is the mean over the batch of the weighted sum of its losses, each one value a face. What the
-released code sums over a batch therefore carries here the published number of faces in one; every face is
-there twice, once with another photo's shape or detail.
+A stage's loss is the mean over the batch of the weighted sum of its losses, each one value a face.
 """
 
 from __future__ import annotations
@@ -68,8 +66,8 @@ class LossPreset:
 # The paper weighs landmarks by 1e-4 in pretraining and by 1 thereafter, without units. A sum over 68 points
 # in pixels of a crop of 224 makes the first 1.5 of the means here, which fits the second.
 _PIXELS_SUMMED = 68 * 2 * 224 / 2
-# Faces in a batch, each there twice.
-_COARSE_ROWS, _DETAIL_ROWS = 32 * 2, 6 * 2
+# Photos in a batch, as published.
+_COARSE_BATCH, _DETAIL_BATCH = 32, 6
 
 PAPER = LossPreset(
     pretrain=CoarseWeights(
@@ -79,26 +77,48 @@ PAPER = LossPreset(
     detail=DetailWeights(),
     released=False,
 )
-_RELEASED_COARSE = CoarseWeights(
-    lips=0.5,
-    shape=1e-4 * _COARSE_ROWS,
-    expression=1e-4 * _COARSE_ROWS,
-    albedo=1e-4 * _COARSE_ROWS,
-    lighting=1.0,
-)
-RELEASED = LossPreset(
-    # Without what needs a rendering: there the batch is not doubled, but has twice as many photos.
-    pretrain=CoarseWeights(
-        lips=0.5,
-        photometric=0.0,
-        identity=0.0,
-        shape_consistency=0.0,
-        shape=1e-4 * _COARSE_ROWS,
-        expression=1e-4 * _COARSE_ROWS,
-        albedo=0.0,
-    ),
-    coarse=_RELEASED_COARSE,
-    detail=DetailWeights(mrf=0.05 * _DETAIL_ROWS, symmetry=0.005 * _DETAIL_ROWS, size=0.005, roughness=0.005),
-    released=True,
-)
+
+
+def released_preset(coarse_batch: int = _COARSE_BATCH, detail_batch: int = _DETAIL_BATCH) -> LossPreset:
+    """What the released code adds up for batches of so many photos, by default as published.
+
+    It doubles the batch, once with the shapes or details exchanged, and takes means over all of it where the
+    paper adds the two: hence the halves. Regularisers of the coarse codes, ID-MRF and symmetry it sums over
+    the batch. It weighs ID-MRF by the photometric weight too: 0.1, not 0.05.
+    """
+    size = 1e-4 * 2 * coarse_batch
+    return LossPreset(
+        # What needs no rendering, on a batch that is not doubled but has twice as many photos.
+        pretrain=CoarseWeights(
+            lips=0.5,
+            photometric=0.0,
+            identity=0.0,
+            shape_consistency=0.0,
+            shape=size,
+            expression=size,
+            albedo=0.0,
+        ),
+        coarse=CoarseWeights(
+            landmarks=1.0 / 2,
+            eyes=1.0 / 2,
+            lips=0.5 / 2,
+            photometric=2.0 / 2,
+            identity=0.2 / 2,
+            shape=size,
+            expression=size,
+            albedo=size,
+            lighting=1.0,
+        ),
+        detail=DetailWeights(
+            photometric=2.0 / 2,
+            mrf=2.0 * 0.05 * detail_batch,
+            symmetry=0.005 * detail_batch,
+            size=0.005 / 2,
+            roughness=0.005 / 2,
+        ),
+        released=True,
+    )
+
+
+RELEASED = released_preset()
 PRESETS: Mapping[str, LossPreset] = {"paper": PAPER, "released-code": RELEASED}
