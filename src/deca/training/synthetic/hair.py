@@ -51,7 +51,7 @@ def hair_style(random: np.random.Generator) -> HairStyle:
         colour=_colour(random),
         length=float(length),
         lift=float(random.uniform(0.1, 1.0) + 0.5 * (curl == "curly")),
-        fringe=float(random.uniform(0.03, 0.075)) if random.random() < 0.35 else 0.0,
+        fringe=float(random.uniform(0.025, 0.055)) if random.random() < 0.35 else 0.0,
         parting=float(random.normal(0, 0.025)),
         backwards=float(random.uniform(0.2, 1.2)),
         wave=float(min(wave, 0.2 * length)),
