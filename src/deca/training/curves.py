@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-if TYPE_CHECKING:
-    from deca.training.loop import Progress
+from deca.training.tally import Progress
 
 _PICTURES = 4
 

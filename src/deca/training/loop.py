@@ -33,38 +33,14 @@ from deca.training.coarse_stage import input_size
 from deca.training.config import ConfigError, TrainConfig, config_text, differences, read_config
 from deca.training.curves import Curves
 from deca.training.data import FaceData
+from deca.training.divergence import DivergedError, complaint
 from deca.training.stage import Part, Stage, TrainedNetworks, weighted_sum
 from deca.training.stages import make_networks, make_stage
+from deca.training.tally import Progress, Tally
 from deca.training.weights import load_weights, save_weights
 
 CONFIG, WEIGHTS, CHECKPOINTS, CURVES = "config.json", "weights.safetensors", "checkpoints", "curves"
-_NAMED = 5
 _PRECISION = {"f32": "32-true", "bf16": "bf16-mixed"}
-
-
-class DivergedError(ArithmeticError):
-    """A loss or its gradient is not finite any more; the message names the losses and the faces."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How a training goes: means over the steps since the last report, of the first process' view of all
-    faces.
-
-    `terms` are unweighted means over the faces that define them; `seconds` is what the `steps_done` since
-    then took, `waited` how much of that the faces had to be waited for.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    terms: Mapping[str, float]
-    learning_rate: float
-    gradient: float
-    steps_done: int
-    faces: int
-    seconds: float
-    waited: float
 
 
 @dataclass(frozen=True)
@@ -186,7 +162,7 @@ class _Run:
         )
         curves = Curves(self.out / CURVES, self.first) if rank_zero else None
         step, stopped = self.first, False
-        tally = _Tally(self.stage.weights)
+        tally = Tally(self.stage.weights)
         self.module.train()
         while step < self.steps and not stopped:
             pictured = config.pictures_every and step % config.pictures_every == 0
@@ -200,7 +176,7 @@ class _Run:
                 if curves is not None:
                     curves.add(progress)
                     self.report(progress)
-                tally = _Tally(self.stage.weights)
+                tally = Tally(self.stage.weights)
             if curves is not None and pictured:
                 curves.draw(self._pictures(), step)
             if step % config.checkpoint_every == 0 or last:
@@ -212,7 +188,7 @@ class _Run:
         self.fabric.barrier()
         return Outcome(step, step == self.steps, self.out)
 
-    def _step(self, step: int, parts: Iterator[FaceBatch], tally: _Tally) -> bool:
+    def _step(self, step: int, parts: Iterator[FaceBatch], tally: Tally) -> bool:
         """One step of the optimiser; whether the run is to stop after it."""
         config, fabric, weights = self.config, self.fabric, self.stage.weights
         # Whatever is drawn at random in a step follows from its number.
@@ -235,7 +211,12 @@ class _Run:
         finite = bool(torch.stack([*sums.values(), norm.to(fabric.device)]).isfinite().all())
         broken, stopped = self._asked(not finite, self.stop())
         if broken:
-            raise DivergedError(self._complaint(step, batches, values))
+            kept = latest_checkpoint(self.out / CHECKPOINTS)
+            state = f"{kept} is kept" if kept else "there is no checkpoint yet"
+            raise DivergedError(
+                f"{complaint(self.stage, step, batches, values)}; {state}. A lower learning_rate, clip, "
+                "or leaving these faces out may help"
+            )
         for group in self.optimiser.optimizer.param_groups:
             group["lr"] = learning_rate(config, step, self.steps)
         self.optimiser.step()
@@ -301,99 +282,9 @@ class _Run:
         checkpoint = Checkpoint(step, self.networks.state_dict(), self.average, optimiser, about)
         write_checkpoint(self.out / CHECKPOINTS, checkpoint, self.config.keep_checkpoints)
 
-    def _complaint(
-        self, step: int, batches: Sequence[FaceBatch], values: Sequence[Mapping[str, Tensor]]
-    ) -> str:
-        """What has gone wrong in a step that must not be taken."""
-        found = [
-            f"{name} of {batch.names[row]}"
-            for batch, part in zip(batches, values, strict=True)
-            for name, term in part.items()
-            for row in (~term.isfinite()).nonzero()[:, 0].tolist()
-        ]
-        kind = "loss"
-        if not found:
-            kind, found = "gradient", list(self._broken_gradients(step, batches))
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        said = ", ".join(found[:_NAMED]) or "that of another process, which names it,"
-        kept = latest_checkpoint(self.out / CHECKPOINTS)
-        state = f"{kept} is kept" if kept else "no checkpoint was written yet"
-        return (
-            f"step {step}: the {kind} is not finite: {said}{more}. {state}; a lower learning_rate, clip, or "
-            "leaving these faces out may help"
-        )
-
-    def _broken_gradients(self, step: int, batches: Sequence[FaceBatch]) -> Iterator[str]:
-        """The terms and faces whose gradients are not finite, found one by one: this is done once, at the
-        end."""
-        for batch in batches:
-            for name, term in self.stage.losses(batch, step).items():
-                for row, value in enumerate(term.values):
-                    if not term.defined[row] or not value.requires_grad:
-                        continue
-                    parts = torch.autograd.grad(value, self.learnt, retain_graph=True, allow_unused=True)
-                    if not all(part is None or bool(part.isfinite().all()) for part in parts):
-                        yield f"{name} of {batch.names[row]}"
-
     def _pictures(self) -> dict[str, Tensor]:
         """Pictures of the first faces that the training saw."""
         self.stage.eval()
         pictures = self.stage.pictures(self.faces[0].to(self.fabric.device))
         self.stage.train()
         return pictures
-
-
-class _Tally:
-    """Sums over the steps between two reports, of this process' faces."""
-
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        self._weights = weights
-        self._sums = dict.fromkeys(weights, torch.zeros(()))
-        self._counts = dict.fromkeys(weights, 0.0)
-        self._loss = torch.zeros(())
-        self._steps, self._norms, self._seconds, self._waited, self._faces = 0, 0.0, 0.0, 0.0, 0
-
-    def add(
-        self,
-        sums: Mapping[str, Tensor],
-        counts: Mapping[str, float],
-        norm: float,
-        seconds: float,
-        waited: float,
-        faces: int,
-    ) -> None:
-        """One more step."""
-        for name, weight in self._weights.items():
-            self._sums[name] = self._sums[name] + sums[name].cpu()
-            self._counts[name] += counts[name]
-            self._loss = self._loss + weight * sums[name].cpu() / max(counts[name], 1)
-        self._steps += 1
-        self._norms += norm
-        self._seconds += seconds
-        self._waited += waited
-        self._faces += faces
-
-    def progress(self, fabric: Fabric, step: int, steps: int, rate: float) -> Progress:
-        """The means so far, of all processes' faces."""
-        local = torch.stack([*self._sums.values(), self._loss])
-        total = fabric.all_reduce(local.to(fabric.device), reduce_op="sum")
-        assert isinstance(total, Tensor)
-        *sums, loss = total.tolist()
-        terms = {
-            name: value / self._counts[name]
-            for name, value in zip(self._weights, sums, strict=True)
-            if self._counts[name]
-        }
-        done = max(self._steps, 1)
-        return Progress(
-            step,
-            steps,
-            loss / done,
-            terms,
-            rate,
-            self._norms / done,
-            done,
-            self._faces,
-            self._seconds,
-            self._waited,
-        )
