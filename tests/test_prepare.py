@@ -196,6 +196,8 @@ def test_shards_of_other_settings_are_not_added_to(photos, tmp_path):
     assert contents(tmp_path / "shards") == before
     assert run(options(photos, workers=2, faces_a_shard=7))[0] == 0
     assert contents(tmp_path / "shards") == before
+    assert run(options(photos, workers=3, out=tmp_path / "others"))[0] == 0
+    assert contents(tmp_path / "others") == before
 
 
 @pytest.mark.parametrize(

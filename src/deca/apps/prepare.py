@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -101,7 +102,20 @@ def _results(
     workers = options.workers or min(_MOST_THREADS, len(os.sched_getaffinity(0)))
     # Photos are worked on side by side; OpenCV's own threads would wait for each other.
     cv2.setNumThreads(1)
-    yield from stream(todo, preparation.read, preparation.finish, batch_size=1, workers=workers)
+    begun: deque[str] = deque()
+    waiting: dict[str, Prepared] = {}
+
+    def noted() -> Iterator[PhotoSource]:
+        for source in todo:
+            begun.append(source.name)
+            yield source
+
+    results = stream(noted(), preparation.read, preparation.finish, batch_size=1, workers=workers)
+    for prepared in results:
+        waiting[prepared.name] = prepared
+        # In the order of the photos, so that the same photos make the same shards.
+        while begun and begun[0] in waiting:
+            yield waiting.pop(begun.popleft())
 
 
 def _store(prepared: Prepared, writer: ShardWriter, dropped: DropList, progress: PrepareProgress) -> None:
