@@ -11,7 +11,7 @@ from deca.io.default_networks import read_small_networks, write_small_networks
 from deca.io.files import data_file
 from deca.io.heads import default_head
 from deca.model.networks import NetworkSizes, read_outputs
-from deca.model.small_backbone import FEATURES, SeparableBlock, SmallBackbone
+from deca.model.small_backbone import MIXED_FEATURES, POINT_FEATURES, SeparableBlock, SmallBackbone
 from deca.model.small_networks import SmallNetworks, output_scaling
 from deca.model.weights import WeightsError
 
@@ -23,19 +23,19 @@ def small_networks() -> SmallNetworks:
     return SmallNetworks(SIZES).eval()
 
 
-def test_the_backbone_computes_what_the_landmark_network_computes():
+def test_the_backbone_finds_the_points_that_the_landmark_network_finds():
     model = onnx.load(data_file("face_landmarks_468.onnx"))
     backbone = SmallBackbone()
     take_face_mesh(backbone, model)
-    # Where the network leaves the part that the backbone shares with it: the last picture of 6 x 6 places.
-    model.graph.output.append(onnx.helper.make_tensor_value_info("t141", onnx.TensorProto.FLOAT, None))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     image = torch.rand(1, 3, 192, 192)
-    (expected,) = session.run(["t141"], {"pictures": image.numpy()})
+    pixels = session.run(["points"], {"pictures": image.numpy()})[0].reshape(468, 3)[:, :2]
     with torch.no_grad():
-        first = backbone.first_activation(backbone.first(pad(image, (0, 1, 0, 1))))
-        found = backbone.face_mesh(first)
-    torch.testing.assert_close(found, torch.from_numpy(expected), atol=1e-4, rtol=1e-4)
+        found = backbone.first_activation(backbone.first(pad(image, (0, 1, 0, 1))))
+        for blocks in backbone.face_mesh:
+            found = blocks(found)
+        points = backbone.face_points(found).view(468, 2)
+    torch.testing.assert_close((points + 1) * 96, torch.from_numpy(pixels), atol=2e-3, rtol=1e-4)
 
 
 def test_a_block_that_adds_nothing_passes_its_input_on():
@@ -50,14 +50,32 @@ def test_a_block_that_adds_nothing_passes_its_input_on():
 
 
 def test_the_features_are_as_many_as_said():
-    assert SmallBackbone()(torch.zeros(2, 3, 192, 192)).shape == (2, FEATURES)
+    mixed, places = SmallBackbone()(torch.zeros(2, 3, 192, 192), torch.zeros(2, 468, 3))
+    assert mixed.shape == (2, MIXED_FEATURES)
+    assert places.shape == (2, POINT_FEATURES)
+
+
+def test_points_that_were_not_found_are_the_backbones_own():
+    backbone = SmallBackbone()
+    image, unsure = torch.rand(1, 3, 192, 192), torch.rand(1, 468, 3)
+    unsure[..., 2] = 0
+    nothing = torch.zeros(1, 468, 3)
+    torch.testing.assert_close(backbone(image, unsure), backbone(image, nothing))
+    sure = unsure.clone()
+    sure[..., 2] = 1
+    _, places = backbone(image, sure)
+    torch.testing.assert_close(places, backbone.place(sure[..., :2].flatten(1)))
+
+
+def at_rest(networks: SmallNetworks) -> SmallNetworks:
+    for layer in (networks.coarse_encoder.outputs, networks.coarse_encoder.direct):
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    return networks
 
 
 def test_outputs_at_rest_are_the_mean_face():
-    networks = small_networks()
-    torch.nn.init.zeros_(networks.coarse_encoder.encoder.outputs.weight)
-    torch.nn.init.zeros_(networks.coarse_encoder.encoder.outputs.bias)
-    parameters = networks.encode(torch.rand(2, 3, 192, 192))
+    parameters = at_rest(small_networks()).encode(torch.rand(2, 3, 192, 192), torch.rand(2, 468, 3))
     mean = read_outputs(output_scaling(SIZES)[0][None], torch.zeros(1, 7), SIZES)
     torch.testing.assert_close(parameters.camera, mean.camera.expand(2, 3))
     torch.testing.assert_close(parameters.lighting, mean.lighting.expand(2, 9, 3))
@@ -74,7 +92,7 @@ def test_estimated_eyes_turn_about_x_and_y():
 def test_detail_goes_from_a_view_to_a_displacement():
     networks = small_networks()
     code = networks.detail_encoder(torch.rand(1, 4, 256, 256))
-    parameters = networks.encode(torch.rand(1, 3, 192, 192)).replace(detail=code)
+    parameters = networks.encode(torch.rand(1, 3, 192, 192), torch.zeros(1, 468, 3)).replace(detail=code)
     assert networks.displacement(parameters).shape == (1, 1, 256, 256)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,12 +17,14 @@ from deca.apps.options import ReconstructOptions
 from deca.apps.photo_list import PhotoJob, list_jobs
 from deca.apps.photo_work import Outcome, PhotoWork
 from deca.apps.progress import RunProgress
-from deca.apps.reconstruct import FaceReconstructor, open_reconstructor
+from deca.apps.reconstruct import FaceReconstructor, open_reconstructor, with_model
 from deca.apps.report import Report, open_report
 from deca.apps.stream import stream
 from deca.conversion.asset import AssetError
 from deca.head.data import HeadError
 from deca.io.assets import WEIGHTS, find_asset
+from deca.io.default_networks import DEFAULT_NETWORKS
+from deca.io.files import data_file
 from deca.io.heads import find_head_file
 from deca.model.weights import WeightsError
 
@@ -96,8 +99,11 @@ def _settings(options: ReconstructOptions) -> dict[str, object]:
     try:
         # A stored head's file is named after its content.
         head = None if options.head is None else str(find_head_file(options.head).resolve())
-        if options.model == "deca":
+        settings["model"] = with_model(options).model
+        if settings["model"] == "deca":
             settings["weights"] = find_asset(WEIGHTS).sha256
+        if settings["model"] == "encode":
+            settings["weights"] = hashlib.sha256(data_file(DEFAULT_NETWORKS).read_bytes()).hexdigest()
     except (AssetError, HeadError, FileNotFoundError) as error:
         raise UsageError(str(error)) from None
     return {"version": version("deca"), **settings, "head": head}

@@ -1,5 +1,4 @@
-"""The default way from a photo to heads: the shipped networks predict parameters, detail code and
-displacement."""
+"""The default way from a photo to heads: the shipped networks predict parameters and displacement."""
 
 from __future__ import annotations
 
@@ -32,7 +31,9 @@ from deca.render.camera import project
 # Texels a side of the decoder's maps, and pixels of the crop that a detail view is read from: as fine as
 # these.
 _DETAIL_SIZE = 256
-_VIEW_CROP = 320
+# The crop in 1.1 boxes of the landmarks: the middle of what the networks were trained with.
+_CROP_MARGIN = 1.55
+_VIEW_CROP = 352
 
 
 class EncodingReconstructor:
@@ -64,21 +65,21 @@ class EncodingReconstructor:
         """Reconstruct found faces, all of them in one pass of the coarse encoder."""
         seconds: dict[str, float] = {}
         with timed(seconds, "encoding"):
-            crops = [landmark_crop(task.found.ibug68) for task in tasks]
-            parameters = self.encode(
-                torch.cat(
-                    [self._crop_image(task.photo, crop) for task, crop in zip(tasks, crops, strict=True)]
-                )
-            )
+            crops = [landmark_crop(task.found.ibug68, margin=_CROP_MARGIN) for task in tasks]
+            seen = [self._seen(task, crop) for task, crop in zip(tasks, crops, strict=True)]
+            images, points = zip(*seen, strict=True)
+            parameters = self.encode(torch.cat(images), torch.cat(points))
         each = {step: value / len(tasks) for step, value in seconds.items()}
         return [
             self._face(replace(task, seconds=task.seconds | each), crop, parameters[number])
             for number, (task, crop) in enumerate(zip(tasks, crops, strict=True))
         ]
 
-    def encode(self, images: Float[Tensor, "batch 3 size size"]) -> Parameters:
-        """Parameters of crops, RGB in [0, 1], at the networks' size, all but the detail code."""
-        parameters = self.networks.encode(images.contiguous(memory_format=torch.channels_last))
+    def encode(
+        self, images: Float[Tensor, "batch 3 size size"], points: Float[Tensor, "batch 468 3"]
+    ) -> Parameters:
+        """Parameters of crops and the points in them, as SmallNetworks takes both, all but the detail code."""
+        parameters = self.networks.encode(images, points)
         # A facial action means nothing beyond.
         return parameters.replace(expression=parameters.expression.clamp(0, 1))
 
@@ -89,8 +90,13 @@ class EncodingReconstructor:
         view = self.detail_view(image, vertices, project(vertices, parameters.camera), parameters.lighting)
         return self.networks.detail_encoder(view)
 
-    def _crop_image(self, photo: Photo, crop: Crop) -> Float[Tensor, "1 3 size size"]:
-        return crop_image(photo, crop.resized(self.networks.image_size))
+    def _seen(
+        self, task: FaceTask, crop: Crop
+    ) -> tuple[Float[Tensor, "1 3 size size"], Float[Tensor, "1 468 3"]]:
+        """A face's crop as the coarse encoder takes it, and its points in the image frame."""
+        image = crop_image(task.photo, crop.resized(self.networks.image_size))
+        points = transform_points(crop.T_image_photo, task.found.dense468[:, :2])
+        return image, torch.nn.functional.pad(torch.from_numpy(points).float(), (0, 1), value=1.0)[None]
 
     def _face(self, task: FaceTask, crop: Crop, parameters: Parameters) -> Reconstruction:
         seconds = dict(task.seconds)

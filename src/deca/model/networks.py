@@ -79,6 +79,12 @@ class DecaNetworks(nn.Module):
         """How many numbers of each kind they estimate."""
         return self._sizes
 
+    def coarse(
+        self, image: Float[Tensor, "batch 3 224 224"], points: Float[Tensor, "batch 468 3"]
+    ) -> Float[Tensor, "batch output"]:
+        """The coarse encoder's outputs for crops, RGB in [0, 1]; as published, it sees the picture alone."""
+        return self.coarse_encoder(image)
+
     def encode(self, image: Float[Tensor, "batch 3 224 224"]) -> Parameters:
         """Parameters of crops, RGB in [0, 1]; neck and eyes, which nothing estimates, stay at rest."""
         return read_outputs(self.coarse_encoder(image), self.detail_encoder(image), self.sizes)

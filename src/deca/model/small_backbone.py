@@ -7,16 +7,23 @@ trained.
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, channels_last, nn
-from torch.nn.functional import pad
+from torch.nn.functional import avg_pool2d, pad
 
 # Channels of each size of the picture, from half of it on; every size but the first begins with a block of
 # stride 2.
 _STAGES = (16, 32, 64, 128, 128)
 _BLOCKS = 2
 _WIDE = 256
-FEATURES = _WIDE * 3 * 3
+_POINTS = 468
+POINT_FEATURES = 128
+_POINT_CHANNELS = 32
+# The picture itself, that small: colours and light are read from it more easily than from what knows shapes.
+_SMALL_PICTURE = 12
+MIXED_FEATURES = 512
+_OTHERS = _WIDE * 3 * 3 + sum(_STAGES) + 3 * _SMALL_PICTURE**2
 IMAGE_SIZE = 192
 
 
@@ -42,31 +49,80 @@ class SeparableBlock(nn.Module):
         return self.activation(shortcut + self.pointwise(self.depthwise(wide)))
 
 
+class FacePoints(nn.Module):
+    """The last layers of the face mesh: 6 x 6 places of 128 channels to 468 points in the image frame."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(
+            SeparableBlock(channels, channels, 2),
+            SeparableBlock(channels, channels),
+            SeparableBlock(channels, channels),
+        )
+        self.reduce = nn.Conv2d(channels, _POINT_CHANNELS, 1)
+        self.reduce_activation = nn.PReLU(_POINT_CHANNELS)
+        self.last_block = SeparableBlock(_POINT_CHANNELS, _POINT_CHANNELS)
+        self.points = nn.Conv2d(_POINT_CHANNELS, 3 * _POINTS, 3)
+
+    def forward(self, x: Float[Tensor, "batch _ 6 6"]) -> Float[Tensor, "batch 936"]:
+        """x and y of the points, one point after the other; depth is left out."""
+        x = self.last_block(self.reduce_activation(self.reduce(self.blocks(x))))
+        pixels = self.points(x).flatten(1).unflatten(1, (_POINTS, 3))[..., :2]
+        return pixels.flatten(1) * (2 / IMAGE_SIZE) - 1
+
+
 class SmallBackbone(nn.Module):
-    """Images of 192 x 192 to 2,304 features: 3 x 3 places of 256 channels, so that positions are kept."""
+    """Images of 192 x 192, and the 468 points found in them, to 640 features.
+
+    128 are the places of the points: `place` takes these to numbers of about unit size, one for each way in which
+    faces differ most (see tools/default_networks/face_mesh_weights.py). 512 are of everything else: 3 x 3 places of
+    256 channels, the means of the channels of every size before, and the picture itself at 12 x 12 pixels. Where no
+    points were found, the backbone's own take their place.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         first, *others = _STAGES
         self.first = nn.Conv2d(3, first, 3, 2)
         self.first_activation = nn.PReLU(first)
-        blocks: list[nn.Module] = [SeparableBlock(first, first) for _ in range(_BLOCKS)]
+        sizes = [nn.Sequential(*(SeparableBlock(first, first) for _ in range(_BLOCKS)))]
         channels = first
         for out in others:
-            blocks += [SeparableBlock(channels, out, 2)]
+            blocks = [SeparableBlock(channels, out, 2)]
             blocks += [SeparableBlock(out, out) for _ in range(_BLOCKS)]
+            sizes.append(nn.Sequential(*blocks))
             channels = out
-        self.face_mesh = nn.Sequential(*blocks)
+        self.face_mesh = nn.ModuleList(sizes)
+        self.face_points = FacePoints(channels)
+        self.place = nn.Linear(2 * _POINTS, POINT_FEATURES)
         self.wide = nn.Sequential(
             SeparableBlock(channels, _WIDE),
             SeparableBlock(_WIDE, _WIDE),
             SeparableBlock(_WIDE, _WIDE, 2),
             SeparableBlock(_WIDE, _WIDE),
         )
+        self.norm = nn.LayerNorm(_OTHERS)
+        self.mix = nn.Linear(_OTHERS + POINT_FEATURES, MIXED_FEATURES)
+        self.mix_activation = nn.PReLU(MIXED_FEATURES)
 
-    def forward(self, image: Float[Tensor, "batch 3 192 192"]) -> Float[Tensor, "batch 2304"]:
-        """Features of images of RGB in [0, 1]."""
+    def forward(
+        self, image: Float[Tensor, "batch 3 192 192"], points: Float[Tensor, "batch 468 3"]
+    ) -> tuple[Float[Tensor, "batch 512"], Float[Tensor, "batch 128"]]:
+        """Features of images of RGB in [0, 1], and those of the points alone.
+
+        `points` are (x, y) in the image frame and how sure they are, 0 where none was found.
+        """
         # Depthwise convolutions run a quarter faster where a pixel's channels lie side by side.
         image = image.contiguous(memory_format=channels_last)
         x = self.first_activation(self.first(pad(image, (0, 1, 0, 1))))
-        return self.wide(self.face_mesh(x)).flatten(1)
+        means = []
+        for blocks in self.face_mesh:
+            x = blocks(x)
+            means.append(x.mean((2, 3)))
+        own = self.face_points(x).unflatten(1, (_POINTS, 2))
+        seen = torch.lerp(own, points[..., :2], points[..., 2:])
+        places = self.place(seen.flatten(1))
+        small = avg_pool2d(image, IMAGE_SIZE // _SMALL_PICTURE)
+        # Of the size of the other features, so that the norm leaves something of it.
+        others = self.norm(torch.cat([self.wide(x).flatten(1), *means, 4 * small.flatten(1) - 2], 1))
+        return self.mix_activation(self.mix(torch.cat([others, places], 1))), places

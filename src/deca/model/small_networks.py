@@ -8,9 +8,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from deca.model.detail_decoder import DetailDecoder
-from deca.model.encoder import Encoder, ScaledEncoder
 from deca.model.networks import NetworkSizes, decoder_input, read_outputs
-from deca.model.small_backbone import FEATURES, IMAGE_SIZE, SeparableBlock, SmallBackbone
+from deca.model.small_backbone import (
+    IMAGE_SIZE,
+    MIXED_FEATURES,
+    POINT_FEATURES,
+    SeparableBlock,
+    SmallBackbone,
+)
 from deca.parameters import Parameters
 
 # Channels of the detail view from 128 texels a side down to 8.
@@ -19,6 +24,39 @@ _LAST_CHANNELS = 48
 _DECODER_CHANNELS = (96, 64, 48, 32, 16, 8)
 _HIDDEN = 512
 VIEW_CHANNELS = 4
+
+
+class PointEncoder(nn.Module):
+    """A crop and the 468 points found in it to coarse parameters, in their published order.
+
+    Outputs are a mean plus deviations, so that what is learnt is of size one, whatever the unit. The places of the
+    points make a first, linear estimate; two hidden layers add what points and picture say beyond it.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Float[Tensor, " output"], deviation: Float[Tensor, " output"]) -> None:
+        super().__init__()
+        self.backbone = SmallBackbone()
+        self.direct = nn.Linear(POINT_FEATURES, len(mean))
+        self.hidden = nn.Sequential(
+            nn.Linear(MIXED_FEATURES + POINT_FEATURES, _HIDDEN),
+            nn.PReLU(_HIDDEN),
+            nn.Linear(_HIDDEN, _HIDDEN),
+            nn.PReLU(_HIDDEN),
+        )
+        self.outputs = nn.Linear(_HIDDEN, len(mean))
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", deviation)
+
+    def forward(
+        self, image: Float[Tensor, "batch 3 192 192"], points: Float[Tensor, "batch 468 3"]
+    ) -> Float[Tensor, "batch output"]:
+        """Outputs for images of RGB in [0, 1]; points are (x, y) in the image frame and how sure they are."""
+        mixed, places = self.backbone(image, points)
+        found = self.direct(places) + self.outputs(self.hidden(torch.cat([mixed, places], 1)))
+        return self.mean + self.deviation * found
 
 
 class DetailViewEncoder(nn.Module):
@@ -55,8 +93,7 @@ class SmallNetworks(nn.Module):
         super().__init__()
         self._sizes = sizes
         mean, deviation = output_scaling(sizes)
-        encoder = Encoder(SmallBackbone(), FEATURES, sum(sizes.coarse), _HIDDEN)
-        self.coarse_encoder = ScaledEncoder(encoder, mean, deviation)
+        self.coarse_encoder = PointEncoder(mean, deviation)
         self.detail_encoder = DetailViewEncoder(sizes.detail)
         self.detail_decoder = DetailDecoder(sizes.decoder, _DECODER_CHANNELS)
 
@@ -65,9 +102,17 @@ class SmallNetworks(nn.Module):
         """How many numbers of each kind they estimate."""
         return self._sizes
 
-    def encode(self, image: Float[Tensor, "batch 3 192 192"]) -> Parameters:
-        """Parameters of crops, RGB in [0, 1]; the detail code, which needs a detail view, is zero."""
-        coarse = self.coarse_encoder(image)
+    def coarse(
+        self, image: Float[Tensor, "batch 3 192 192"], points: Float[Tensor, "batch 468 3"]
+    ) -> Float[Tensor, "batch output"]:
+        """The coarse encoder's outputs for crops, RGB in [0, 1], and the points found in them (`PointEncoder`)."""
+        return self.coarse_encoder(image, points)
+
+    def encode(
+        self, image: Float[Tensor, "batch 3 192 192"], points: Float[Tensor, "batch 468 3"]
+    ) -> Parameters:
+        """The coarse outputs as parameters; the detail code, which needs a detail view, is zero."""
+        coarse = self.coarse(image, points)
         return read_outputs(coarse, coarse.new_zeros(len(coarse), self.sizes.detail), self.sizes)
 
     def displacement(self, parameters: Parameters) -> Float[Tensor, "batch 1 256 256"]:

@@ -90,3 +90,31 @@ def _coded(picture: Picture, quality: int) -> Picture:
     back = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     assert back is not None
     return back.astype(np.float32) / np.float32(255)
+
+
+# What detected points err by, in the image frame: all of them together, neighbours together, each alone.
+_TOGETHER, _NEIGHBOURS, _ALONE = 0.006, 0.010, 0.003
+_BUMPS, _REACH = 8, 0.3
+# From this yaw on they err more, radians.
+_SIDEWAYS = 0.8
+_NONE_FOUND = 0.1
+
+
+def as_found(
+    points: Float[np.ndarray, "point 3"], pose: Float[np.ndarray, "3"], random: np.random.Generator
+) -> Float[np.ndarray, "point 3"]:
+    """True points as a detector might find them: shifted, scaled, bent smoothly, and noisy; now and then
+    none.
+
+    `pose` is the head's axis-angle: detectors err more on heads that are turned far.
+    """
+    if random.random() < _NONE_FOUND:
+        return np.zeros_like(points)
+    places = points[:, :2]
+    strength = random.gamma(2.0, 0.5) * (1 + 4 * max(0.0, abs(float(pose[1])) - _SIDEWAYS))
+    centres = places[random.integers(len(places), size=_BUMPS)]
+    closeness = np.exp(-((places[:, None] - centres) ** 2).sum(-1) / (2 * _REACH**2))
+    error = closeness @ random.normal(0, _NEIGHBOURS, (_BUMPS, 2))
+    error += random.normal(0, _TOGETHER, 2) + (places - places.mean(0)) * random.normal(0, _TOGETHER, 2)
+    error += random.normal(0, _ALONE, places.shape)
+    return np.concatenate([places + strength * error, points[:, 2:]], 1).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -38,6 +39,7 @@ class FaceBatch:
     skin: Float[Tensor, "face 1 size size"]
     landmarks: Float[Tensor, "face 68 3"]
     dense_landmarks: Float[Tensor, "face 468 3"]
+    found_points: Float[Tensor, "face 468 3"]
     person: Int[Tensor, " face"]
     names: tuple[str, ...]
     ring: int
@@ -48,15 +50,22 @@ class FaceBatch:
 
     def to(self, device: torch.device | str) -> FaceBatch:
         """A copy on `device`."""
-        moved = {
-            field.name: getattr(self, field.name).to(device)
+        return self._map(lambda tensor: tensor.to(device), self.names)
+
+    def rows(self, first: int, last: int) -> FaceBatch:
+        """The faces from `first` to before `last`, which are whole rings."""
+        return self._map(lambda tensor: tensor[first:last], self.names[first:last])
+
+    def _map(self, function: Callable[[Tensor], Tensor], names: tuple[str, ...]) -> FaceBatch:
+        changed = {
+            field.name: function(getattr(self, field.name))
             for field in fields(self)
             if isinstance(getattr(self, field.name), Tensor)
         }
         truth = Truth(
-            self.truth.parameters.to(device),
-            self.truth.known.to(device),
-            self.truth.displacement.to(device),
-            self.truth.displacement_known.to(device),
+            self.truth.parameters.map(function),
+            function(self.truth.known),
+            function(self.truth.displacement),
+            function(self.truth.displacement_known),
         )
-        return FaceBatch(**moved, names=self.names, ring=self.ring, truth=truth)
+        return FaceBatch(**changed, names=names, ring=self.ring, truth=truth)

@@ -6,16 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from deca.head.albedo import AlbedoModel, resize_map
+from deca.head.albedo import AlbedoModel
 from deca.head.data import HeadData
 from deca.head.landmarks import HeadLandmarks
 from deca.head.model import Head, HeadModel
-from deca.model.networks import IMAGE_SIZE, read_outputs
 from deca.parameters import Parameters
 from deca.render.camera import project
 from deca.render.renderer import Rendering, render_lit, render_texture
@@ -24,7 +22,15 @@ from deca.training import losses, supervised
 from deca.training.batch import FaceBatch
 from deca.training.face_part import face_part, face_vertices
 from deca.training.identity import identity_loss
-from deca.training.stage import LossTerm, Stage, TrainedNetworks, spread
+from deca.training.stage import (
+    LossTerm,
+    Stage,
+    TrainedNetworks,
+    other_rows,
+    resized,
+    shows_skin,
+    spread,
+)
 from deca.training.supervised import TrueDistances
 
 Loss = Callable[..., Float[Tensor, " face"]]
@@ -60,8 +66,6 @@ _RELEASED: Mapping[str, Loss] = {
     "lips": losses.released_lip_distance_loss,
     "size": losses.released_code_size,
 }
-# Skin that makes up less than this part of a crop teaches no colours.
-_LEAST_SKIN = 0.01
 # About so many vertices of the face stand for all of them.
 _NET = 400
 
@@ -119,7 +123,7 @@ class CoarseStage(Stage):
         everywhere = torch.ones_like(batch.truth.known)
         by_name = {"dense_landmarks": batch.dense_landmarks[..., 2].any(1)}
         by_name |= dict.fromkeys(("landmarks", "eyes", "lips"), seen) | dict.fromkeys(
-            _PICTURES, self._shown(batch)
+            _PICTURES, shows_skin(batch, self._draw_known)
         )
         base = {name: by_name.get(name, everywhere) for name in self._base}
         exchanged = {f"{CONSISTENCY}.{name}": base[name] for name in self._exchanged}
@@ -127,7 +131,7 @@ class CoarseStage(Stage):
 
     def losses(self, batch: FaceBatch, step: int) -> dict[str, LossTerm]:
         """Every term of a batch; `step` decides whose shapes are exchanged."""
-        found = self.encode(batch.image)
+        found = self.encode(batch)
         defined = self.defined(batch)
         # Places and light need all their digits, whatever the networks compute with.
         with torch.autocast(batch.image.device.type, enabled=False):
@@ -136,22 +140,16 @@ class CoarseStage(Stage):
             values = self._self_supervised(found, head, batch, photo, self._base)
             values |= self._supervised(found, head, batch)
             if self._exchanged:
-                other = losses.with_shapes_of(found, self._other_photos(batch, step))
+                other = losses.with_shapes_of(found, other_rows(batch, self._seed, step, self._released))
                 head = self.head_model(other)
                 terms = self._self_supervised(other, head, batch, photo, self._exchanged)
                 values |= {f"{CONSISTENCY}.{name}": term for name, term in terms.items()}
         return {name: LossTerm(values[name], defined[name]) for name in self.weights}
 
-    def encode(self, image: Float[Tensor, "face 3 size size"]) -> Parameters:
-        """Parameters of crops of any size; no detail."""
-        sizes = self.networks.sizes
-        coarse = self.networks.coarse_encoder(resize_map(image, input_size(self.networks))).float()
-        return read_outputs(coarse, coarse.new_zeros(len(coarse), sizes.detail), sizes)
-
     @torch.no_grad()
     def pictures(self, batch: FaceBatch) -> dict[str, Float[Tensor, "face 3 size size"]]:
         """The crops, and the renderings laid over them."""
-        found = self.encode(batch.image)
+        found = self.encode(batch)
         drawn = self.render(found, self.head_model(found), batch.image.shape[-1])
         return {
             "input": batch.image,
@@ -166,18 +164,9 @@ class CoarseStage(Stage):
             return render_texture(surface, albedo)
         return render_lit(surface, albedo, parameters.lighting)
 
-    def _other_photos(self, batch: FaceBatch, step: int) -> Int[Tensor, " face"]:
-        """The row of another photo of the person for each face; the same places in every ring, so that it
-        makes no difference how a step is shared out."""
-        generator = torch.Generator().manual_seed(_mixed(self._seed, step))
-        other = losses.released_other_photos if self._released else losses.other_photos
-        places = other(1, batch.ring, generator)
-        people = torch.arange(len(batch) // batch.ring)
-        return (batch.ring * people[:, None] + places).flatten().to(batch.image.device)
-
     def _photo(self, batch: FaceBatch) -> _Photo:
         """What the photos show, for the faces whose pictures are compared."""
-        rows = self._shown(batch).nonzero()[:, 0]
+        rows = shows_skin(batch, self._draw_known).nonzero()[:, 0]
         size = self._photometric_size
         image, skin = resized(batch.image[rows], size), resized(batch.skin[rows], size)
         landmarks = batch.landmarks[rows, :, :2]
@@ -191,11 +180,6 @@ class CoarseStage(Stage):
             return None
         with torch.no_grad():
             return self.recognition(image, landmarks)
-
-    def _shown(self, batch: FaceBatch) -> Bool[Tensor, " face"]:
-        """Faces whose pictures are compared: they show enough skin."""
-        shown = batch.skin.mean((1, 2, 3)) > _LEAST_SKIN
-        return shown if self._draw_known else shown & ~batch.truth.known
 
     def _self_supervised(
         self, found: Parameters, head: Head, batch: FaceBatch, photo: _Photo, names: Container[str]
@@ -293,27 +277,6 @@ class _Photo:
     features: Float[Tensor, "row feature"] | None
 
 
-def resized(
-    image: Float[Tensor, "face channel height width"], size: int
-) -> Float[Tensor, "face channel {size} {size}"]:
-    """Square pictures at another size: the mean of whole blocks where it divides theirs, which is much
-    faster."""
-    factor, rest = divmod(image.shape[-1], size)
-    if rest or factor < 2:
-        return resize_map(image, size)
-    return torch.nn.functional.avg_pool2d(image, factor)
-
-
 def action_excess(expression: Float[Tensor, "face action"]) -> Float[Tensor, " face"]:
     """Mean over facial actions of how far they leave [0, 1], beyond which they mean nothing."""
     return (expression - expression.clamp(0, 1)).abs().mean(1)
-
-
-def input_size(networks: TrainedNetworks) -> int:
-    """Pixels a side of the pictures that the coarse encoder takes."""
-    return getattr(networks, "image_size", IMAGE_SIZE)
-
-
-def _mixed(seed: int, step: int) -> int:
-    """One number of two, different for different ones."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -111,7 +111,8 @@ class TrainConfig:
     losses: dict[str, float] = field(default_factory=dict)
     """Weights of single losses in place of the preset's; 0 leaves one out. docs/training.md lists them."""
     image_size: int | None = None
-    """Pixels a side of the crops that are made. None: as many as the networks take."""
+    """Pixels a side of the crops that are made. None: as many as the networks take; 320 for the small one's
+    detail."""
     photometric_size: int = 224
     """Pixels a side at which faces are drawn and compared."""
     draw_known: bool = True
@@ -119,6 +120,9 @@ class TrainConfig:
     identity: str | None = None
     """Face-recognition network of the identity loss: VGGFace2's weights or an ONNX file. None: the stored
     asset `face-recognition`, and without it the loss is off."""
+    vgg19: str | None = None
+    """Weights of VGG-19 (torchvision's vgg19.pth), whose features ID-MRF compares. None: the stored asset
+    `vgg19`, and without it the features of the coarse encoder that the detail stage begins with."""
     augmentation: AugmentationConfig = AugmentationConfig()
     """How pictures are varied."""
 
@@ -270,6 +274,8 @@ def _check(config: TrainConfig) -> None:
         need(getattr(config, key) >= 1, key, "at least 1")
     for key in ("workers", "warm_up", "pictures_every", "weight_decay"):
         need(getattr(config, key) >= 0, key, "at least 0")
+    if config.stage == "detail" and config.initial_weights is None:
+        raise ConfigError("the detail stage needs initial_weights: those of a trained coarse encoder")
     need(config.learning_rate > 0, "learning_rate", "above 0")
     need(config.clip is None or config.clip > 0, "clip", "above 0, or null")
     need(config.average is None or 0 < config.average < 1, "average", "between 0 and 1, or null")

@@ -22,7 +22,7 @@ from deca.photo.crop import LANDMARK_MARGIN, square_crop
 from deca.photo.ibug import MIRROR
 from deca.photo.sampling import Affine, sample_smoothly, transform_points, translation
 from deca.render.camera import camera_in_part
-from deca.training.augmentation import vary_picture
+from deca.training.augmentation import as_found, vary_picture
 from deca.training.batch import FaceBatch, Truth
 from deca.training.config import AugmentationConfig, ConfigError, TrainConfig
 from deca.training.sampling import RingOrder
@@ -43,6 +43,7 @@ class TrainingFace:
     skin: Float[np.ndarray, "size size"]
     landmarks: Float[np.ndarray, "68 3"]
     dense_landmarks: Float[np.ndarray, "468 3"]
+    found_points: Float[np.ndarray, "468 3"]
     truth: dict[str, np.ndarray] | None
     displacement: Float[np.ndarray, "map map"] | None
 
@@ -157,6 +158,7 @@ class FaceData(Dataset[FaceBatch]):
             skin=stacked([face.skin[None] for face in faces]),
             landmarks=stacked([face.landmarks for face in faces]),
             dense_landmarks=stacked([face.dense_landmarks for face in faces]),
+            found_points=stacked([face.found_points for face in faces]),
             person=torch.tensor(people),
             names=tuple(names),
             ring=self._config.photos_a_person,
@@ -189,16 +191,14 @@ def training_face(
     picture = sample_smoothly(face.image, T_stored_crop, size, size)
     skin = _sampled(face.skin, T_stored_crop, size)
     picture, skin, gains = vary_picture(picture, skin, face.truth is not None, config, random)
+    order = dense_landmark_mirror() if mirrored else np.arange(_DENSE)
+    dense = _landmarks(face.dense_landmarks, T_stored_crop, size, order)
     return TrainingFace(
         image=picture,
         skin=skin,
         landmarks=_landmarks(face.landmarks, T_stored_crop, size, MIRROR if mirrored else np.arange(68)),
-        dense_landmarks=_landmarks(
-            face.dense_landmarks,
-            T_stored_crop,
-            size,
-            dense_landmark_mirror() if mirrored else np.arange(_DENSE),
-        ),
+        dense_landmarks=dense,
+        found_points=dense if face.truth is None else as_found(dense, face.truth["pose"], random),
         truth=None if face.truth is None else _truth(face, T_stored_crop, size, gains),
         displacement=face.displacement,
     )

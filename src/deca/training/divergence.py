@@ -42,13 +42,18 @@ def complaint(
 
 
 def _broken_gradients(stage: Stage, step: int, batches: Sequence[FaceBatch]) -> Iterator[str]:
-    """The terms and faces whose gradients are not finite, one by one: slow, but a training ends with it."""
+    """The terms and faces whose gradients are not finite, ring by ring: slow, but a training ends with it.
+
+    Nothing times infinity is not finite either, so that one face's gradient may spoil all of its ring's.
+    """
     learnt = [parameter for parameter in stage.parameters() if parameter.requires_grad]
     for batch in batches:
-        for name, term in stage.losses(batch, step).items():
-            for row, value in enumerate(term.values):
-                if not term.defined[row] or not value.requires_grad:
-                    continue
-                parts = torch.autograd.grad(value, learnt, retain_graph=True, allow_unused=True)
-                if not all(part is None or bool(part.isfinite().all()) for part in parts):
-                    yield f"{name} of {batch.names[row]}"
+        for first in range(0, len(batch), batch.ring):
+            ring = batch.rows(first, first + batch.ring)
+            for name, term in stage.losses(ring, step).items():
+                for row, value in enumerate(term.values):
+                    if not term.defined[row] or not value.requires_grad:
+                        continue
+                    parts = torch.autograd.grad(value, learnt, retain_graph=True, allow_unused=True)
+                    if not all(part is None or bool(part.isfinite().all()) for part in parts):
+                        yield f"{name} of {ring.names[row]}"

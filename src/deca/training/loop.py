@@ -29,13 +29,12 @@ from deca.training.checkpoints import (
     restore_optimiser,
     write_checkpoint,
 )
-from deca.training.coarse_stage import input_size
 from deca.training.config import ConfigError, TrainConfig, config_text, differences, read_config
 from deca.training.curves import Curves
 from deca.training.data import FaceData
 from deca.training.divergence import DivergedError, complaint
-from deca.training.stage import Part, Stage, TrainedNetworks, weighted_sum
-from deca.training.stages import make_networks, make_stage
+from deca.training.stage import Part, TrainedNetworks, weighted_sum
+from deca.training.stages import crop_size, make_networks, make_stage
 from deca.training.tally import Progress, Tally
 from deca.training.weights import load_weights, save_weights
 
@@ -69,16 +68,9 @@ def train(
     fabric.launch()
     folders = [ShardFolder(path) for path in config.shards]
     networks = make_networks(config, data)
-    stage = make_stage(config, networks, data)
-    faces = FaceData(
-        config,
-        folders,
-        data,
-        config.image_size or input_size(networks),
-        fabric.global_rank,
-        fabric.world_size,
-    )
-    return _Run(config, fabric, stage, faces, report, stop).through()
+    size = crop_size(config, networks)
+    faces = FaceData(config, folders, data, size, fabric.global_rank, fabric.world_size)
+    return _Run(config, fabric, networks, data, faces, report, stop).through()
 
 
 def make_fabric(config: TrainConfig) -> Fabric:
@@ -120,23 +112,25 @@ class _Run:
         self,
         config: TrainConfig,
         fabric: Fabric,
-        stage: Stage,
+        networks: TrainedNetworks,
+        data: HeadData,
         faces: FaceData,
         report: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> None:
-        self.config, self.fabric, self.stage, self.faces = config, fabric, stage, faces
+        self.config, self.fabric, self.networks, self.faces = config, fabric, networks, faces
         self.report, self.stop = report, stop
         self.out = Path(config.out)
         self.steps = step_count(config, faces.photos)
-        self.networks: TrainedNetworks = stage.networks
+        found = self._found()
+        if found is not None:
+            networks.load_state_dict(dict(found.weights))
+        elif config.initial_weights is not None:
+            load_weights(networks, Path(config.initial_weights))
+        # A stage may judge by what the networks know beforehand: they are as they will be by now.
+        self.stage = stage = make_stage(config, networks, data)
         self.learnt = [parameter for parameter in stage.parameters() if parameter.requires_grad]
         optimiser = torch.optim.AdamW(self.learnt, lr=config.learning_rate, weight_decay=config.weight_decay)
-        found = self._found()
-        if found is None and config.initial_weights is not None:
-            load_weights(self.networks, Path(config.initial_weights))
-        if found is not None:
-            self.networks.load_state_dict(dict(found.weights))
         self.module, self.optimiser = fabric.setup(stage, optimiser)
         self.average: dict[str, Tensor] = {}
         if config.average is not None:

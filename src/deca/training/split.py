@@ -8,5 +8,6 @@ _PARTS = 5
 
 
 def held_back(identity: str) -> bool:
-    """Whether a person's photos are kept for measuring alone: one person in five, by the checksum of the name."""
+    """Whether a person's photos are kept for measuring alone: one person in five, by the checksum of the
+    name."""
     return zlib.crc32(identity.encode()) % _PARTS == 0

@@ -6,15 +6,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from deca.model.networks import DecaNetworks
+from deca.head.albedo import resize_map
+from deca.model.networks import IMAGE_SIZE, DecaNetworks, read_outputs
 from deca.model.small_networks import SmallNetworks
+from deca.parameters import Parameters
 from deca.training.batch import FaceBatch
+from deca.training.losses import other_photos, released_other_photos
 
 TrainedNetworks = DecaNetworks | SmallNetworks
+
+# Skin that makes up less than this part of a crop teaches no colours.
+_LEAST_SKIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,13 @@ class Stage(nn.Module, ABC):
         self.networks, self.trained = networks, tuple(trained)
         for name, part in networks.named_children():
             part.requires_grad_(name in self.trained)
+
+    def encode(self, batch: FaceBatch) -> Parameters:
+        """What the coarse encoder says of crops of any size; no detail."""
+        sizes = self.networks.sizes
+        image = resized(batch.image, input_size(self.networks))
+        coarse = self.networks.coarse(image, batch.found_points).float()
+        return read_outputs(coarse, coarse.new_zeros(len(coarse), sizes.detail), sizes)
 
     @property
     @abstractmethod
@@ -71,6 +85,41 @@ class Stage(nn.Module, ABC):
             if name not in self.trained:
                 part.eval()
         return self
+
+
+def input_size(networks: TrainedNetworks) -> int:
+    """Pixels a side of the pictures that the coarse encoder takes."""
+    return getattr(networks, "image_size", IMAGE_SIZE)
+
+
+def resized(
+    image: Float[Tensor, "face channel height width"], size: int
+) -> Float[Tensor, "face channel {size} {size}"]:
+    """Square pictures at another size: the mean of whole blocks where it divides theirs, which is much
+    faster."""
+    factor, rest = divmod(image.shape[-1], size)
+    if rest or factor < 2:
+        return resize_map(image, size)
+    return torch.nn.functional.avg_pool2d(image, factor)
+
+
+def shows_skin(batch: FaceBatch, known: bool) -> Bool[Tensor, " face"]:
+    """Faces whose pictures can be compared, because they show skin; with `known` also those of known
+    truth."""
+    shown = batch.skin.mean((1, 2, 3)) > _LEAST_SKIN
+    return shown if known else shown & ~batch.truth.known
+
+
+def other_rows(batch: FaceBatch, seed: int, step: int, released: bool) -> Int[Tensor, " face"]:
+    """The row of another photo of the same person for each face, drawn for a step.
+
+    All rings are shifted alike, so that it makes no difference how a step is shared out.
+    """
+    number = np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1)
+    generator = torch.Generator().manual_seed(int(number))
+    places = (released_other_photos if released else other_photos)(1, batch.ring, generator)
+    people = torch.arange(len(batch) // batch.ring)
+    return (batch.ring * people[:, None] + places).flatten().to(batch.image.device)
 
 
 def spread(values: Float[Tensor, " row"], rows: Int[Tensor, " row"], faces: int) -> Float[Tensor, " {faces}"]:

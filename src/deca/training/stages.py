@@ -7,19 +7,32 @@ from dataclasses import asdict
 from difflib import get_close_matches
 
 import torch
+from torch import nn
 
 from deca.head.data import HeadData
-from deca.model.networks import DecaNetworks, NetworkSizes
+from deca.io.asset_records import assets_folder, read_record
+from deca.model.networks import IMAGE_SIZE, DecaNetworks, NetworkSizes
 from deca.model.small_networks import SmallNetworks
 from deca.parameters import Parameters
-from deca.training import coarse_stage
+from deca.training import coarse_stage, detail_stage
 from deca.training.coarse_stage import CoarseStage
 from deca.training.config import ConfigError, TrainConfig
+from deca.training.detail_stage import VIEW_CROP, DetailStage
 from deca.training.identity import find_recognition
+from deca.training.perceptual import (
+    PAPER_LAYERS,
+    RELEASED_LAYERS,
+    NetworkFeatures,
+    VGG19Features,
+    read_vgg19,
+)
 from deca.training.presets import PRESETS
-from deca.training.stage import Stage, TrainedNetworks
+from deca.training.stage import Stage, TrainedNetworks, input_size
 
 _EYES = 4
+# Parts whose maps have a quarter and an eighth of the picture's size, as VGG-19's conv3 and conv4 have.
+_RESNET_LAYERS = ("layer1", "layer2")
+_SMALL_LAYERS = ("4", "5")
 
 
 def make_networks(config: TrainConfig, data: HeadData) -> TrainedNetworks:
@@ -46,7 +59,7 @@ def loss_weights(config: TrainConfig) -> dict[str, float]:
     """
     preset = PRESETS[config.preset]
     published = asdict(getattr(preset, config.stage))
-    known = coarse_stage.TERMS
+    known = detail_stage.TERMS if config.stage == "detail" else coarse_stage.TERMS
     for name in config.losses:
         if name not in known:
             near = get_close_matches(name, known, 1)
@@ -58,18 +71,40 @@ def loss_weights(config: TrainConfig) -> dict[str, float]:
 def make_stage(config: TrainConfig, networks: TrainedNetworks, data: HeadData) -> Stage:
     """The stage of a configuration, ready to be trained: what it does not train is frozen."""
     weights, released = loss_weights(config), PRESETS[config.preset].released
-    stage = CoarseStage(
-        networks,
-        data,
-        weights,
-        config.photometric_size,
-        config.seed,
-        released,
-        config.draw_known,
-        find_recognition(config.identity, released) if weights["identity"] else None,
-    )
+    made = (networks, data, weights, config.photometric_size, config.seed, released, config.draw_known)
+    if config.stage == "detail":
+        stage = DetailStage(*made, features=_features(config, networks) if weights["mrf"] else None)
+    else:
+        recognition = find_recognition(config.identity, released) if weights["identity"] else None
+        stage = CoarseStage(*made, recognition=recognition)
     _freeze(networks, config.frozen)
     return stage
+
+
+def crop_size(config: TrainConfig, networks: TrainedNetworks) -> int:
+    """Pixels a side of the crops that a stage is to be given."""
+    if config.image_size is not None:
+        return config.image_size
+    viewed = config.stage == "detail" and isinstance(networks, SmallNetworks)
+    return VIEW_CROP if viewed else input_size(networks)
+
+
+def _features(config: TrainConfig, networks: TrainedNetworks) -> VGG19Features | NetworkFeatures:
+    """What ID-MRF compares: maps of VGG-19, or of the coarse encoder at a quarter and an eighth of its
+    pictures."""
+    layers = RELEASED_LAYERS if PRESETS[config.preset].released else PAPER_LAYERS
+    if _has_vgg19(config):
+        return read_vgg19(config.vgg19, layers)
+    if isinstance(networks, SmallNetworks):
+        backbone = networks.coarse_encoder.backbone
+        first = (nn.ZeroPad2d((0, 1, 0, 1)), backbone.first, backbone.first_activation)
+        mesh = nn.Sequential(*first, *backbone.face_mesh[: len(_SMALL_LAYERS) + 1])
+        return NetworkFeatures(mesh, _SMALL_LAYERS, networks.image_size)
+    return NetworkFeatures(networks.coarse_encoder.backbone, _RESNET_LAYERS, IMAGE_SIZE)
+
+
+def _has_vgg19(config: TrainConfig) -> bool:
+    return config.vgg19 is not None or read_record(assets_folder(), "vgg19") is not None
 
 
 def _freeze(networks: TrainedNetworks, pattern: str | None) -> None:
@@ -96,6 +131,11 @@ def silent_losses(config: TrainConfig) -> list[str]:
         found.append(
             "the identity loss is off: there is no face-recognition network; name one as identity, or "
             "`deca assets add` one"
+        )
+    if weights.get("mrf") and not _has_vgg19(config):
+        found.append(
+            "ID-MRF compares features of the coarse encoder: there is no VGG-19; name its weights as vgg19, "
+            "or `deca assets add` them"
         )
     return found
 
