@@ -89,11 +89,11 @@ def test_lids_and_lips() -> None:
     for key, pairs in (("eye_distances_pred", LID_PAIRS), ("lip_distances_pred", LIP_PAIRS)):
         first, second = (list(side) for side in zip(*pairs, strict=True))
         agrees(key, (landmarks[:, first] - landmarks[:, second]).norm(dim=-1), figures[key], 5e-7)
-    for key, loss in (
-        ("eye_closure", released_eye_closure_loss),
-        ("lip_distance", released_lip_distance_loss),
+    for key, gradient_key, loss in (
+        ("loss_eye_closure", "grad_eye_closure_pred", released_eye_closure_loss),
+        ("loss_lip_distance", "grad_lip_distance_pred", released_lip_distance_loss),
     ):
-        _compare(f"loss_{key}", lambda x, loss=loss: loss(x, target).mean(), landmarks, f"grad_{key}_pred")
+        _compare(key, lambda x, loss=loss: loss(x, target).mean(), landmarks, gradient_key)
 
 
 def test_photometric() -> None:
@@ -109,13 +109,12 @@ def test_photometric() -> None:
 
 def test_regularisers() -> None:
     figures = stage("13_losses")
-    for key, code in (("shape_reg", "shape"), ("exp_reg", "exp"), ("tex_reg", "tex")):
-        _compare(
-            f"loss_{key}",
-            lambda x: REGULARISER * released_code_size(x).sum(),
-            figures[f"code_{code}"],
-            f"grad_{key}_{code}",
-        )
+    for key, gradient_key, code in (
+        ("loss_shape_reg", "grad_shape_reg_shape", "code_shape"),
+        ("loss_exp_reg", "grad_exp_reg_exp", "code_exp"),
+        ("loss_tex_reg", "grad_tex_reg_tex", "code_tex"),
+    ):
+        _compare(key, lambda x: REGULARISER * released_code_size(x).sum(), figures[code], gradient_key)
     _compare(
         "loss_light_reg",
         lambda x: released_light_greyness(x).mean(),
@@ -160,12 +159,15 @@ def test_displacement() -> None:
 
 def test_mrf_of_maps() -> None:
     figures = stage("13_idmrf")
-    for near in ("", "_near"):
+    for key, map_key, gradient_key in (
+        ("mrf_maps", "map_gen", "grad_mrf_maps_gen"),
+        ("mrf_maps_near", "map_gen_near", "grad_mrf_maps_near_gen"),
+    ):
         _compare(
-            f"mrf_maps{near}",
+            key,
             lambda x: released_contextual_mrf(x, figures["map_target"]).sum(),
-            figures[f"map_gen{near}"],
-            f"grad_mrf_maps{near}_gen",
+            figures[map_key],
+            gradient_key,
             "13_idmrf",
             (1e-5, 1e-5),
         )
