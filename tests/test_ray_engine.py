@@ -58,8 +58,10 @@ def test_a_worker_that_is_killed_costs_no_photo(tmp_path, arguments):
     assert {len(list((out / name).iterdir())) for name in names} == {12}
     # Ray's own news is not the user's.
     assert said_out == ""
-    assert len(said.splitlines()) == PHOTOS + 1
-    assert sum("text.jpg: not a picture" in line for line in said.splitlines()) == 1
+    # On a busy machine there is a line a minute too.
+    told = [line for line in said.splitlines() if f" of {PHOTOS + 1} photos" not in line]
+    assert len(told) == PHOTOS + 1
+    assert sum("text.jpg: not a picture" in line for line in told) == 1
 
     again = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
     assert again.stderr.count("skipped") == PHOTOS
