@@ -78,7 +78,8 @@ def take_face_mesh(backbone: nn.Module, model: onnx.ModelProto) -> None:
             constants[node.output[0]] = constants[node.input[0]]
     inputs = {node.output[0]: [constants.get(name) for name in node.input[1:]] for node in model.graph.node}
     in_order = {
-        kind: [node.output[0] for node in model.graph.node if node.op_type == kind] for kind in ("Conv", "PRelu")
+        kind: [node.output[0] for node in model.graph.node if node.op_type == kind]
+        for kind in ("Conv", "PRelu")
     }
     points = backbone.face_points
     blocks = [block for block in backbone.face_mesh.modules() if isinstance(block, SeparableBlock)]
@@ -87,13 +88,21 @@ def take_face_mesh(backbone: nn.Module, model: onnx.ModelProto) -> None:
     with torch.no_grad():
         for convolution, output in [
             *zip(shared, in_order["Conv"], strict=False),
-            *zip([part for block in last for part in (block.depthwise, block.pointwise)], _CONVOLUTIONS, strict=True),
+            *zip(
+                [part for block in last for part in (block.depthwise, block.pointwise)],
+                _CONVOLUTIONS,
+                strict=True,
+            ),
             (points.reduce, "t185"),
             (points.points, "t213"),
         ]:
             _copy(convolution, *inputs[output])
         for activation, output in [
-            *zip([backbone.first_activation, *(block.activation for block in blocks)], in_order["PRelu"], strict=False),
+            *zip(
+                [backbone.first_activation, *(block.activation for block in blocks)],
+                in_order["PRelu"],
+                strict=False,
+            ),
             *zip([block.activation for block in last], _ACTIVATIONS, strict=True),
             (points.reduce_activation, "t189"),
         ]:
@@ -102,10 +111,11 @@ def take_face_mesh(backbone: nn.Module, model: onnx.ModelProto) -> None:
 
 
 def take_random_faces(encoder: PointEncoder, data: HeadData, sizes: NetworkSizes) -> None:
-    """Let places be the principal components of random faces' points, and the direct estimate a ridge regression.
+    """Let places be the principal components of random faces' points, and the direct estimate a ridge
+    regression.
 
-    Components have about unit size; those in which points move less than they err are left smaller. The points
-    that the parameters are estimated from err as `as_found` makes them err.
+    Components have about unit size; those in which points move less than they err are left smaller. The
+    points that the parameters are estimated from err as `as_found` makes them err.
     """
     random = np.random.default_rng(0)
     parameters, points = random_faces(data, random)
@@ -136,8 +146,11 @@ def take_random_faces(encoder: PointEncoder, data: HeadData, sizes: NetworkSizes
         direct.bias.copy_(solution[-1])
 
 
-def random_faces(data: HeadData, random: np.random.Generator) -> tuple[Parameters, Float[torch.Tensor, "face 936"]]:
-    """Random parameters, their cameras those of crops as training varies them, and the 468 points in the image frame."""
+def random_faces(
+    data: HeadData, random: np.random.Generator
+) -> tuple[Parameters, Float[torch.Tensor, "face 936"]]:
+    """Random parameters, their cameras those of crops as training varies them, and the 468 points in the
+    image frame."""
     population = Population(data)
     drawn = [population.parameters(random) for _ in range(_FACES)]
     names = [field.name for field in fields(Parameters)]
@@ -148,7 +161,10 @@ def random_faces(data: HeadData, random: np.random.Generator) -> tuple[Parameter
         for start in range(0, _FACES, 500):
             head = model(parameters.map(lambda values, start=start: values[start : start + 500]))
             crops = torch.cat([stored_camera(one) for one in landmarks(head)])
-            scale = torch.from_numpy(STORED_MARGIN / random.uniform(1.4, 1.75, (len(crops), 1))).float() * crops[:, :1]
+            scale = (
+                torch.from_numpy(STORED_MARGIN / random.uniform(1.4, 1.75, (len(crops), 1))).float()
+                * crops[:, :1]
+            )
             shift = torch.from_numpy(random.uniform(-0.1, 0.1, (len(crops), 2))).float() / crops[:, :1]
             cameras.append(torch.cat([scale, crops[:, 1:] + shift], 1))
             points.append(project(landmarks.dense(head), cameras[-1])[..., :2].flatten(1))

@@ -20,7 +20,7 @@ from deca.fitting.registration import register
 from deca.head.detail import DetailModel
 from deca.head.uv import UVLayout
 from deca.io.default_networks import default_networks
-from deca.model.detail_view import DetailView
+from deca.model.detail_view import VIEW_CROP, DetailView
 from deca.model.small_networks import SmallNetworks
 from deca.parameters import Parameters
 from deca.photo.crop import Crop, crop_image, landmark_crop
@@ -28,12 +28,15 @@ from deca.photo.faces import FoundFace
 from deca.photo.sampling import Photo, transform_points
 from deca.render.camera import project
 
-# Texels a side of the decoder's maps, and pixels of the crop that a detail view is read from: as fine as
-# these.
+# Texels a side of the decoder's maps.
 _DETAIL_SIZE = 256
 # The crop in 1.1 boxes of the landmarks: the middle of what the networks were trained with.
 _CROP_MARGIN = 1.55
-_VIEW_CROP = 352
+
+
+def encoded_crop(found: FoundFace) -> Crop:
+    """The crop that the networks are given of a found face."""
+    return landmark_crop(found.ibug68, margin=_CROP_MARGIN)
 
 
 class EncodingReconstructor:
@@ -65,8 +68,8 @@ class EncodingReconstructor:
         """Reconstruct found faces, all of them in one pass of the coarse encoder."""
         seconds: dict[str, float] = {}
         with timed(seconds, "encoding"):
-            crops = [landmark_crop(task.found.ibug68, margin=_CROP_MARGIN) for task in tasks]
-            seen = [self._seen(task, crop) for task, crop in zip(tasks, crops, strict=True)]
+            crops = [encoded_crop(task.found) for task in tasks]
+            seen = [self._seen(task.photo, task.found, crop) for task, crop in zip(tasks, crops, strict=True)]
             images, points = zip(*seen, strict=True)
             parameters = self.encode(torch.cat(images), torch.cat(points))
         each = {step: value / len(tasks) for step, value in seconds.items()}
@@ -78,24 +81,29 @@ class EncodingReconstructor:
     def encode(
         self, images: Float[Tensor, "batch 3 size size"], points: Float[Tensor, "batch 468 3"]
     ) -> Parameters:
-        """Parameters of crops and the points in them, as SmallNetworks takes both, all but the detail code."""
+        """Parameters of crops and the points in them, as SmallNetworks takes both; no detail."""
         parameters = self.networks.encode(images, points)
         # A facial action means nothing beyond.
         return parameters.replace(expression=parameters.expression.clamp(0, 1))
 
+    def coarse(self, photo: Photo, found: FoundFace) -> tuple[Crop, Parameters]:
+        """The crop of one face and its parameters, unrefined, all but the detail code."""
+        crop = encoded_crop(found)
+        return crop, self.encode(*self._seen(photo, found, crop))
+
     def detail_code(self, photo: Photo, crop: Crop, parameters: Parameters) -> Float[Tensor, "1 detail"]:
         """The detail code of one face."""
-        image = crop_image(photo, crop.resized(_VIEW_CROP))
+        image = crop_image(photo, crop.resized(VIEW_CROP))
         vertices = self.deca.head_model(parameters).vertices
         view = self.detail_view(image, vertices, project(vertices, parameters.camera), parameters.lighting)
         return self.networks.detail_encoder(view)
 
     def _seen(
-        self, task: FaceTask, crop: Crop
+        self, photo: Photo, found: FoundFace, crop: Crop
     ) -> tuple[Float[Tensor, "1 3 size size"], Float[Tensor, "1 468 3"]]:
         """A face's crop as the coarse encoder takes it, and its points in the image frame."""
-        image = crop_image(task.photo, crop.resized(self.networks.image_size))
-        points = transform_points(crop.T_image_photo, task.found.dense468[:, :2])
+        image = crop_image(photo, crop.resized(self.networks.image_size))
+        points = transform_points(crop.T_image_photo, found.dense468[:, :2])
         return image, torch.nn.functional.pad(torch.from_numpy(points).float(), (0, 1), value=1.0)[None]
 
     def _face(self, task: FaceTask, crop: Crop, parameters: Parameters) -> Reconstruction:

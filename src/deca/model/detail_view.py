@@ -16,6 +16,8 @@ from deca.head.data import HeadData
 from deca.head.detail import DetailModel, SurfaceFrames, dot
 from deca.render.lighting import FACTORS, harmonics
 
+VIEW_CROP = 352
+"""Pixels a side of the crops that views are read from: about as fine as the view itself."""
 # Lightness is the logarithm of the luma plus this, so that noise in the dark does not count.
 _DARK = 0.03
 _LUMA = (0.299, 0.587, 0.114)

@@ -74,10 +74,10 @@ class FacePoints(nn.Module):
 class SmallBackbone(nn.Module):
     """Images of 192 x 192, and the 468 points found in them, to 640 features.
 
-    128 are the places of the points: `place` takes these to numbers of about unit size, one for each way in which
-    faces differ most (see tools/default_networks/face_mesh_weights.py). 512 are of everything else: 3 x 3 places of
-    256 channels, the means of the channels of every size before, and the picture itself at 12 x 12 pixels. Where no
-    points were found, the backbone's own take their place.
+    128 are the places of the points: `place` takes these to numbers of about unit size, one for each way in
+    which faces differ most (see tools/default_networks/face_mesh_weights.py). 512 are of everything else: 3 x
+    3 places of 256 channels, the means of the channels of every size before, and the picture itself at 12 x
+    12 pixels. Where no points were found, the backbone's own take their place.
     """
 
     def __init__(self) -> None:

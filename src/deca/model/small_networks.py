@@ -29,8 +29,8 @@ VIEW_CHANNELS = 4
 class PointEncoder(nn.Module):
     """A crop and the 468 points found in it to coarse parameters, in their published order.
 
-    Outputs are a mean plus deviations, so that what is learnt is of size one, whatever the unit. The places of the
-    points make a first, linear estimate; two hidden layers add what points and picture say beyond it.
+    Outputs are a mean plus deviations, so that what is learnt is of size one, whatever the unit. The places
+    of the points make a first, linear estimate; two hidden layers add what points and picture say beyond it.
     """
 
     mean: Tensor
@@ -105,7 +105,8 @@ class SmallNetworks(nn.Module):
     def coarse(
         self, image: Float[Tensor, "batch 3 192 192"], points: Float[Tensor, "batch 468 3"]
     ) -> Float[Tensor, "batch output"]:
-        """The coarse encoder's outputs for crops, RGB in [0, 1], and the points found in them (`PointEncoder`)."""
+        """The coarse encoder's outputs for crops, RGB in [0, 1], and the points found in them
+        (`PointEncoder`)."""
         return self.coarse_encoder(image, points)
 
     def encode(

@@ -49,7 +49,8 @@ def square_crop(centre: Float[np.ndarray, " 2"], side: float, size: int) -> Crop
 def landmark_crop(
     landmarks_photo: Float[np.ndarray, "68 axes"], size: int = 224, margin: float = CROP_MARGIN
 ) -> Crop:
-    """The square around the 68 points' box, 1.1 times its mean side, times the margin: that of DECA's tests, 1.25."""
+    """The square around the 68 points' box, 1.1 times its mean side, times the margin: that of DECA's tests,
+    1.25."""
     low, high = landmarks_photo[:, :2].min(0), landmarks_photo[:, :2].max(0)
     side = float((high - low).mean()) * LANDMARK_MARGIN * margin
     return square_crop((low + high) / 2, side, size)
