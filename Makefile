@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Threads that wait by spinning slow everything down on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check bench bench-head gallery build-data clean
+.PHONY: help demo test check bench bench-head bench-quality gallery build-data clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ bench: .venv/.installed-dev
 ## make bench-head            how well the default head fits 20 other heads
 bench-head: .venv/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/head_fit.py
+
+## make bench-quality         how good the default weights are, into docs/quality.md; the first time takes long
+bench-quality: .venv/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quality.py --prepare
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quality.py --write
 
 ## make gallery PHOTOS=DIR    sheets and renderings of a folder of photos, in gallery/ (never committed)
 PHOTOS ?= ../shared/photos
