@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Threads that wait by spinning slow everything down on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check bench bench-head bench-quality gallery build-data clean
+.PHONY: help demo test check bench bench-head train-default bench-quality gallery build-data clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ bench-head: .venv/.installed-dev
 bench-quality: .venv/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quality.py --prepare
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quality.py --write
+
+## make train-default         make the default weights again from PHOTOS, in build/default; takes hours
+train-default: .venv/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python tools/train_default.py $(PHOTOS)
 
 ## make gallery PHOTOS=DIR    sheets and renderings of a folder of photos, in gallery/ (never committed)
 PHOTOS ?= ../shared/photos

@@ -22,16 +22,17 @@ def predicted():
     return face
 
 
-def test_the_networks_are_the_default_and_fit_another_heads_way():
-    assert isinstance(open_reconstructor(ModelOptions(texture_size=512)), EncodingReconstructor)
-    assert isinstance(open_reconstructor(ModelOptions(model="fit", texture_size=512)), Reconstructor)
+def test_the_networks_are_opened_where_they_are_asked_for():
+    options = ModelOptions(model="encode", texture_size=512)
+    assert isinstance(open_reconstructor(options), EncodingReconstructor)
+    assert isinstance(open_reconstructor(ModelOptions(texture_size=512)), Reconstructor)
 
 
 def test_what_cannot_be_refined_or_encoded_is_refused():
     with pytest.raises(UsageError, match="only --model encode"):
         open_reconstructor(ModelOptions(model="fit", refine=3))
     with pytest.raises(UsageError, match="zero or more"):
-        open_reconstructor(ModelOptions(refine=-1))
+        open_reconstructor(ModelOptions(model="encode", refine=-1))
     with pytest.raises(UsageError, match="drives the default head"):
         open_reconstructor(ModelOptions(model="encode", head="ict"))
 
@@ -52,7 +53,7 @@ def test_the_head_lies_on_the_face(predicted):
 
 
 def test_refining_brings_it_nearer(predicted):
-    (refined,) = deca.reconstruct(ASTRONAUT, refine=15, texture_size=512)
+    (refined,) = deca.reconstruct(ASTRONAUT, model="encode", refine=15, texture_size=512)
     found = predicted.found.ibug68[17:, :2]
     before, after = (
         np.linalg.norm(face.landmarks_photo[17:] - found, axis=1).mean() for face in (predicted, refined)

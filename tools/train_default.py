@@ -12,7 +12,6 @@ differ from processor to processor.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -22,12 +21,12 @@ from safetensors.torch import load_file
 from deca.io.default_networks import write_small_networks
 from deca.io.files import data_file
 from deca.io.heads import default_head
+from deca.model.small_networks import SmallNetworks
 from deca.training.config import read_config
 from deca.training.stages import make_networks
 
 TOOLS = Path(__file__).parent / "default_networks"
-SYNTHETIC_FACES, WRINKLED_FACES = 24_000, 8_000
-TRAININGS = ("coarse", "appearance", "detail")
+SYNTHETIC_FACES = 10_000
 
 
 def main() -> None:
@@ -39,32 +38,16 @@ def main() -> None:
     arguments = parser.parse_args()
     photos, work = arguments.photos, arguments.work
     work.mkdir(parents=True, exist_ok=True)
-    for name, size in (("real", 320), ("real-detail", 448)):
-        prepare = ["prepare", photos, "--out", work / name, "--size", size, "--workers", 1]
-        deca(*prepare, "--identity", "csv", "--csv", photos / "manifest.csv", "--source", "open photographs")
+    prepare = ["prepare", photos, "--out", work / "real", "--workers", 1]
+    deca(*prepare, "--identity", "csv", "--csv", photos / "manifest.csv", "--source", "open photographs")
     tool("fit_photos.py", photos, "--out", work / "fits")
     if not (work / "backgrounds").is_dir():
         tool("cut_backgrounds.py", photos, "--out", work / "backgrounds")
     made_of = ["--faces", work / "fits", "--backgrounds", work / "backgrounds"]
-    deca(
-        "synthesise",
-        "--out",
-        work / "synthetic",
-        "--count",
-        SYNTHETIC_FACES,
-        "--wrinkled",
-        0,
-        "--seed",
-        1,
-        *made_of,
-    )
-    deca(
-        *("synthesise", "--out", work / "wrinkled", "--count", WRINKLED_FACES, "--wrinkled", 1, "--seed", 2),
-        *("--size", 448, "--photos-a-person", 4, *made_of),
-    )
+    synthetic = ["synthesise", "--out", work / "synthetic", "--count", SYNTHETIC_FACES, *made_of]
+    deca(*synthetic, "--wrinkled", 0, "--seed", 1)
     tool("face_mesh_weights.py", "--out", work / "face_mesh.safetensors")
-    for name in TRAININGS:
-        deca("train", write_config(name, work))
+    deca("train", write_config("coarse", work))
     export(work, arguments.out or data_file("default_head.npz").with_name("default_networks.safetensors"))
 
 
@@ -78,14 +61,15 @@ def write_config(name: str, work: Path) -> Path:
 
 
 def export(work: Path, out: Path) -> None:
-    """The trained tensors as the file that ships."""
-    config = read_config((work / f"{TRAININGS[-1]}.json").read_text(), TRAININGS[-1])
+    """The trained coarse encoder as the file that ships; the detail networks say nothing yet."""
     data = default_head()
-    networks = make_networks(config, data)
-    networks.load_state_dict(
-        load_file(work / json.loads((work / "detail.json").read_text())["out"] / "weights.safetensors")
-    )
-    write_small_networks(out, networks, data)  # pyright: ignore[reportArgumentType]
+    networks = make_networks(read_config((work / "coarse.json").read_text(), "coarse"), data)
+    assert isinstance(networks, SmallNetworks)
+    networks.load_state_dict(load_file(work / "coarse" / "weights.safetensors"))
+    networks.detail_decoder.last.requires_grad_(False)
+    for values in networks.detail_decoder.last.parameters():
+        values.zero_()
+    write_small_networks(out, networks, data)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
 

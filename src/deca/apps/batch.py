@@ -17,7 +17,7 @@ from deca.apps.options import ReconstructOptions
 from deca.apps.photo_list import PhotoJob, list_jobs
 from deca.apps.photo_work import Outcome, PhotoWork
 from deca.apps.progress import RunProgress
-from deca.apps.reconstruct import FaceReconstructor, open_reconstructor, with_model
+from deca.apps.reconstruct import FaceReconstructor, open_reconstructor
 from deca.apps.report import Report, open_report
 from deca.apps.stream import stream
 from deca.conversion.asset import AssetError
@@ -99,10 +99,9 @@ def _settings(options: ReconstructOptions) -> dict[str, object]:
     try:
         # A stored head's file is named after its content.
         head = None if options.head is None else str(find_head_file(options.head).resolve())
-        settings["model"] = with_model(options).model
-        if settings["model"] == "deca":
+        if options.model == "deca":
             settings["weights"] = find_asset(WEIGHTS).sha256
-        if settings["model"] == "encode":
+        if options.model == "encode":
             settings["weights"] = hashlib.sha256(data_file(DEFAULT_NETWORKS).read_bytes()).hexdigest()
     except (AssetError, HeadError, FileNotFoundError) as error:
         raise UsageError(str(error)) from None

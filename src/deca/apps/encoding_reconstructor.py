@@ -1,4 +1,4 @@
-"""The default way from a photo to heads: the shipped networks predict parameters and displacement."""
+"""The way of the shipped networks from a photo to heads: they predict parameters and displacement."""
 
 from __future__ import annotations
 

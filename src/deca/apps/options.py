@@ -24,10 +24,9 @@ class ModelOptions:
 
     head: str | None = None
     """A stored head (see `deca assets list`) or a head file (.npz) in place of the default head."""
-    model: ModelChoice | None = None
-    """Predict the head by the shipped networks (encode), fit it to the photo, or predict it by DECA's
-    published networks (see `deca assets add`). Not given: encode, or fit for another head than the default
-    one."""
+    model: ModelChoice = "fit"
+    """Fit the head to the photo, predict it by the shipped networks (encode), or by DECA's published networks
+    (see `deca assets add`)."""
     refine: int = 0
     """With encode: bring what the networks predict nearer to the photo by at most so many steps of the
     fit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -76,7 +76,7 @@ def reconstruct(
     *,
     face: FaceChoice = "all",
     head: str | Path | None = None,
-    model: ModelChoice | None = None,
+    model: ModelChoice = "fit",
     refine: int = 0,
     behaviour: Behaviour = "paper",
     jaw: JawAngles = "axis-angle",
@@ -103,7 +103,6 @@ def reconstruct(
 
 def open_reconstructor(options: ModelOptions) -> FaceReconstructor:
     """What the options ask for; raises as `reconstruct` does for heads and networks."""
-    options = with_model(options)
     _check_used(options)
     if options.model == "fit":
         return Reconstructor(options.head, options.texture_size)
@@ -117,14 +116,6 @@ def open_reconstructor(options: ModelOptions) -> FaceReconstructor:
     if options.behaviour == "released":
         return open_released_model(options)
     return open_paper_model(options)
-
-
-def with_model(options: ModelOptions) -> ModelOptions:
-    """The options with the model that is meant: where none is named, the shipped networks, which drive the
-    default head, and the fit for any other head."""
-    if options.model is not None:
-        return options
-    return replace(options, model="encode" if options.head is None else "fit")
 
 
 def _check_used(options: ModelOptions) -> None:

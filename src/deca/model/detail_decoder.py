@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 DEEPEST = 0.01
 _FIRST_SIDE = 8
-PUBLISHED_CHANNELS = (128, 128, 64, 64, 32, 16)
+_CHANNELS = (128, 128, 64, 64, 32, 16)
 # Published weights were trained with this epsilon in every batch norm but the first: it belongs to them.
 _EPSILON = 0.8
 
@@ -28,18 +28,15 @@ class UpBlock(nn.Module):
 
 
 class DetailDecoder(nn.Module):
-    """`inputs` numbers (jaw, expression, detail code) to a displacement map of 256 x 256 texels.
+    """`inputs` numbers (jaw, expression, detail code) to a displacement map of 256 x 256 texels."""
 
-    `channels` are those of the maps of 8, 16, ... 256 texels.
-    """
-
-    def __init__(self, inputs: int, channels: tuple[int, ...] = PUBLISHED_CHANNELS) -> None:
+    def __init__(self, inputs: int) -> None:
         super().__init__()
-        first, *others = channels
+        first, *others = _CHANNELS
         self.first = nn.Linear(inputs, first * _FIRST_SIDE**2)
         self.first_norm = nn.BatchNorm2d(first)
         self.blocks = nn.Sequential(
-            *(UpBlock(wide, out) for wide, out in zip(channels, others, strict=False))
+            *(UpBlock(channels, out) for channels, out in zip(_CHANNELS, others, strict=False))
         )
         self.last = nn.Conv2d(others[-1], 1, 3, padding=1)
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deca.model.detail_decoder import DetailDecoder
+from deca.model.detail_decoder import DEEPEST, UpBlock
 from deca.model.networks import NetworkSizes, decoder_input, read_outputs
 from deca.model.small_backbone import (
     IMAGE_SIZE,
@@ -21,7 +21,7 @@ from deca.parameters import Parameters
 # Channels of the detail view from 128 texels a side down to 8.
 _VIEW_CHANNELS = (24, 32, 64, 128, 128)
 _LAST_CHANNELS = 48
-_DECODER_CHANNELS = (96, 64, 48, 32, 16, 8)
+_DECODER_CHANNELS = (96, 64, 48, 32, 24)
 _HIDDEN = 512
 VIEW_CHANNELS = 4
 
@@ -84,6 +84,30 @@ class DetailViewEncoder(nn.Module):
         return self.output(self.last_activation(self.last(x)).flatten(1))
 
 
+class SmallDetailDecoder(nn.Module):
+    """The detail decoder with its last doubling by sub-pixels (Shi et al. 2016): three times as fast as
+    published.
+
+    `inputs` numbers (jaw, expression, detail code) become a displacement map of 256 x 256 texels.
+    """
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        first, *others = _DECODER_CHANNELS
+        self.first = nn.Linear(inputs, first * 8 * 8)
+        self.first_norm = nn.BatchNorm2d(first)
+        self.blocks = nn.Sequential(
+            *(UpBlock(wide, out) for wide, out in zip(_DECODER_CHANNELS, others, strict=False))
+        )
+        self.last = nn.Conv2d(others[-1], 4, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(2)
+
+    def forward(self, code: Float[Tensor, "batch input"]) -> Float[Tensor, "batch 1 256 256"]:
+        """Displacement along the normals in UV, metres, within 10 mm."""
+        x = self.first(code).unflatten(1, (-1, 8, 8)).contiguous(memory_format=torch.channels_last)
+        return DEEPEST * self.shuffle(self.last(self.blocks(self.first_norm(x)))).tanh()
+
+
 class SmallNetworks(nn.Module):
     """The three networks in a size for processors; the detail encoder sees the skin unwrapped into UV."""
 
@@ -95,7 +119,7 @@ class SmallNetworks(nn.Module):
         mean, deviation = output_scaling(sizes)
         self.coarse_encoder = PointEncoder(mean, deviation)
         self.detail_encoder = DetailViewEncoder(sizes.detail)
-        self.detail_decoder = DetailDecoder(sizes.decoder, _DECODER_CHANNELS)
+        self.detail_decoder = SmallDetailDecoder(sizes.decoder)
 
     @property
     def sizes(self) -> NetworkSizes:

@@ -115,7 +115,7 @@ class SyntheticFaces:
         albedo = torch.from_numpy(self.population.albedo(random))[None]
         head = None
         if len(self.heads) and random.random() < config.photographed:
-            head = self.heads[random.integers(len(self.heads))]
+            head = self.heads[int(random.integers(len(self.heads)))]
             texture = head.texture.astype(np.float32) / 255
             albedo = head.parameters.albedo
             if random.random() < 0.5:
