@@ -82,6 +82,11 @@ def test_what_cannot_be_trained_is_named(changes, said):
         replace(CONFIG, **changes).complete()
 
 
+def test_the_detail_stage_begins_with_a_coarse_encoder():
+    with pytest.raises(ConfigError, match="needs initial_weights"):
+        replace(CONFIG, stage="detail", initial_weights=None).complete()
+
+
 @pytest.mark.parametrize(
     ("stage", "faces", "ring"), [("pretrain", 64, 1), ("coarse", 32, 4), ("detail", 6, 3)]
 )

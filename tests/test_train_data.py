@@ -242,7 +242,9 @@ def test_processes_and_accumulated_parts_share_a_step_out(folder, small_head):
 
 
 def test_displacements_come_with_the_detail_stage_alone(folder, small_head):
-    batch = face_data(folder, small_head, stage="detail", batch_size=3, ring=3)[0]
+    batch = face_data(
+        folder, small_head, stage="detail", batch_size=3, ring=3, initial_weights="coarse.safetensors"
+    )[0]
     assert batch.truth.displacement.shape == (3, 1, 256, 256)
     assert batch.truth.displacement_known.all()
     assert 3e-4 < float(batch.truth.displacement.abs().max()) < 6e-4

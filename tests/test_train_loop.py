@@ -149,11 +149,24 @@ if losses:
 """
 
 
-def test_two_processes_come_to_the_same_curve_as_one(folder, small_head, tmp_path):
-    write_faces(folder / "photos", people=3, photos=2, truth=False)
+@pytest.fixture(scope="module")
+def coarse_weights(folder, small_head, tmp_path_factory) -> Path:
+    """Weights for the detail stage to begin with."""
+    out = tmp_path_factory.mktemp("coarse")
+    run(config_in(folder, out, steps=1), small_head)
+    return out / "weights.safetensors"
+
+
+@pytest.mark.parametrize("stage", ["coarse", "detail"])
+def test_two_processes_come_to_the_same_curve_as_one(folder, small_head, tmp_path, coarse_weights, stage):
+    write_faces(tmp_path / "photos", people=3, photos=2, truth=False)
     # Terms are defined for some of the faces, of which the two processes do not have equally many.
-    shards = {str(folder / "faces"): 1.0, str(folder / "photos"): 2.0}
-    settings = {"steps": 3, "batch_size": 8, "shards": shards}
+    shards = {str(folder / "faces"): 1.0, str(tmp_path / "photos"): 2.0}
+    # Adam makes whole steps of gradients that are nothing but rounding: they are to be small.
+    settings = {"stage": stage, "steps": 3, "batch_size": 8, "shards": shards, "learning_rate": 1e-5}
+    if stage == "detail":
+        losses = {"true_displacement": 1.0, "mrf": 0.0}
+        settings |= {"initial_weights": str(coarse_weights), "losses": losses, "batch_size": 4}
     one = run(config_in(folder, tmp_path / "one", **settings), small_head)
     config = config_in(folder, tmp_path / "two", devices=2, **settings)
     (tmp_path / "config.json").write_text(loop.config_text(config))
@@ -166,7 +179,23 @@ def test_two_processes_come_to_the_same_curve_as_one(folder, small_head, tmp_pat
     ours, theirs = final(tmp_path / "one"), final(tmp_path / "two")
     for name, tensor in ours.items():
         if name.startswith("weights/"):
-            torch.testing.assert_close(theirs[name], tensor, rtol=0, atol=1e-4)
+            torch.testing.assert_close(theirs[name], tensor, rtol=1e-4, atol=1e-4)
+
+
+def test_a_detail_stage_that_was_stopped_goes_on_with_its_batch_norm(
+    folder, small_head, tmp_path, coarse_weights
+):
+    settings = {"stage": "detail", "initial_weights": str(coarse_weights), "losses": {"mrf": 0.0}, "steps": 2}
+    never = run(config_in(folder, tmp_path / "never", **settings), small_head)
+    config = config_in(folder, tmp_path / "stopped", **settings)
+    assert not train(config, small_head, stop=lambda: True).finished
+    assert run(config, small_head)[-1].loss == never[-1].loss
+    assert equal(final(tmp_path / "stopped"), final(tmp_path / "never"))
+    before, after = load_file(coarse_weights), final(tmp_path / "never")
+    mean = "detail_decoder.first_norm.running_mean"
+    assert not after[f"weights/{mean}"].equal(before[mean])
+    coarse = [name for name in before if name.startswith("coarse_encoder")]
+    assert all(after[f"weights/{name}"].equal(before[name]) for name in coarse)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_face(
@@ -208,19 +237,21 @@ def test_a_gradient_that_is_not_finite_is_traced_to_its_face(folder, small_head,
         def spoil(batch, step):
             terms = losses(batch, step)
             term = terms["eyes"]
-            # The root of zero: finite, with no derivative.
-            root = (term.values[1:2] - term.values[1:2].detach()).sqrt()
-            spoilt = torch.cat([term.values[:1], root, term.values[2:]])
-            return terms | {"eyes": LossTerm(spoilt, term.defined)}
+            bad = torch.tensor([name.endswith("face-101") for name in batch.names])
+            if bad.any():
+                # The root of zero: finite, with no derivative.
+                root = (term.values - term.values.detach()).sqrt()
+                term = LossTerm(torch.where(bad, root, term.values), term.defined)
+            return terms | {"eyes": term}
 
         stage.losses = spoil
         return stage
 
     monkeypatch.setattr(loop, "make_stage", spoilt)
     with pytest.raises(
-        DivergedError, match=r"step 0: gradient not finite: eyes of \S*/faces/face-\d+; there is no"
+        DivergedError, match=r"step \d: gradient not finite: eyes of \S*/faces/face-101; there is no"
     ):
-        train(config_in(folder, tmp_path / "out"), small_head)
+        train(config_in(folder, tmp_path / "out", ring=1, batch_size=2), small_head)
 
 
 def test_another_configuration_is_refused_with_what_differs(folder, small_head, tmp_path):

@@ -35,6 +35,7 @@ from deca.training.data import FaceData
 from deca.training.divergence import DivergedError, complaint
 from deca.training.stage import Part, TrainedNetworks, weighted_sum
 from deca.training.stages import crop_size, make_networks, make_stage
+from deca.training.synchronised import synchronise
 from deca.training.tally import Progress, Tally
 from deca.training.weights import load_weights, save_weights
 
@@ -129,6 +130,8 @@ class _Run:
             load_weights(networks, Path(config.initial_weights))
         # A stage may judge by what the networks know beforehand: they are as they will be by now.
         self.stage = stage = make_stage(config, networks, data)
+        if fabric.world_size > 1:
+            synchronise(networks)
         self.learnt = [parameter for parameter in stage.parameters() if parameter.requires_grad]
         optimiser = torch.optim.AdamW(self.learnt, lr=config.learning_rate, weight_decay=config.weight_decay)
         self.module, self.optimiser = fabric.setup(stage, optimiser)

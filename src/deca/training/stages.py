@@ -11,13 +11,14 @@ from torch import nn
 
 from deca.head.data import HeadData
 from deca.io.asset_records import assets_folder, read_record
+from deca.model.detail_view import VIEW_CROP
 from deca.model.networks import IMAGE_SIZE, DecaNetworks, NetworkSizes
 from deca.model.small_networks import SmallNetworks
 from deca.parameters import Parameters
 from deca.training import coarse_stage, detail_stage
 from deca.training.coarse_stage import CoarseStage
 from deca.training.config import ConfigError, TrainConfig
-from deca.training.detail_stage import VIEW_CROP, DetailStage
+from deca.training.detail_stage import DetailStage
 from deca.training.identity import find_recognition
 from deca.training.perceptual import (
     PAPER_LAYERS,

@@ -1,0 +1,300 @@
+"""The stage detail: detail encoder and decoder learn wrinkles from pictures, rings of photos, and truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from deca.fitting.skin import skin_region
+from deca.fitting.trust import mirrored_texels
+from deca.geometry import vertex_normals
+from deca.head.albedo import AlbedoModel
+from deca.head.data import HeadData
+from deca.head.detail import DetailModel
+from deca.head.model import HeadModel
+from deca.head.uv import UVLayout
+from deca.model.detail_view import DetailView
+from deca.model.networks import decoder_input
+from deca.model.small_networks import SmallNetworks
+from deca.parameters import Parameters
+from deca.render.camera import project
+from deca.render.lighting import shade
+from deca.render.renderer import render_detailed, render_lit
+from deca.render.surface import Surface, SurfaceModel
+from deca.render.visibility import visible_points
+from deca.training import detail_losses, losses, supervised
+from deca.training.batch import FaceBatch
+from deca.training.mrf import mrf_loss, patch_mrf, released_contextual_mrf
+from deca.training.perceptual import LAYER_WEIGHTS
+from deca.training.stage import (
+    LossTerm,
+    Stage,
+    TrainedNetworks,
+    input_size,
+    other_rows,
+    resized,
+    shows_skin,
+    spread,
+)
+
+Features = Callable[[Float[Tensor, "face 3 size size"]], Sequence[Float[Tensor, "face _ _ _"]]]
+
+CONSISTENCY = "consistency"
+MAP_SIZE = 256
+"""Texels a side of the decoder's maps."""
+_PICTURES = ("photometric", "mrf")
+_MAPS = ("symmetry", "size", "roughness", "true_displacement")
+TERMS = (*_PICTURES, *_MAPS, CONSISTENCY)
+"""What can be given a weight."""
+# How far behind the surface a texel may lie and still be seen, metres.
+_TOLERANCE = 0.003
+_CLAY = 0.75
+# A shading of 0.6 on average, brighter from the upper left of the viewer.
+_CLAY_LIGHT = (2.1, -0.25, 0.3, 0.35)
+
+
+@dataclass(frozen=True)
+class _Coarse:
+    """What the frozen coarse encoder says of a batch, and what follows from it: no gradient comes here."""
+
+    parameters: Parameters
+    vertices: Float[Tensor, "face vertex 3"]
+    vertices_image: Float[Tensor, "face vertex 3"]
+    albedo_uv: Float[Tensor, "face 3 map map"]
+    visible_uv: Float[Tensor, "face 1 map map"]
+
+    def rows(self, rows: Int[Tensor, " row"]) -> _Coarse:
+        """Some of the faces."""
+        return _Coarse(
+            self.parameters.map(lambda values: values[rows]),
+            self.vertices[rows],
+            self.vertices_image[rows],
+            self.albedo_uv[rows],
+            self.visible_uv[rows],
+        )
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """The photos of some rows as pictures are compared: in the image, or, as released, in UV."""
+
+    rows: Int[Tensor, " row"]
+    coarse: _Coarse
+    surface: Surface | None
+    image: Float[Tensor, "row 3 size size"]
+    weights: Float[Tensor, "row 1 size size"]
+    features: Sequence[Tensor]
+
+
+class DetailStage(Stage):
+    """The detail losses of one head model's networks (DECA, section 4.2), and that of a known displacement.
+
+    `weights` name the terms that are computed; those of the exchanged detail codes are called
+    `consistency.NAME` and weigh the product of both. `features` are compared by ID-MRF. With `released`,
+    pictures are compared on the middle of the UV map, and the losses have the released code's forms; its
+    fixed displacement is not added.
+    """
+
+    skin: Tensor
+    symmetric: Tensor
+
+    def __init__(
+        self,
+        networks: TrainedNetworks,
+        data: HeadData,
+        weights: Mapping[str, float],
+        photometric_size: int,
+        seed: int = 0,
+        released: bool = False,
+        draw_known: bool = True,
+        features: Features | None = None,
+    ) -> None:
+        super().__init__(networks, ["detail_encoder", "detail_decoder"])
+        self._photometric_size, self._seed, self._released = photometric_size, seed, released
+        self._draw_known, self.features, self._actions = draw_known, features, data.has_actions
+        wanted = {name: weight for name, weight in weights.items() if weight}
+        if features is None:
+            wanted.pop("mrf", None)
+        self._base = {name: wanted[name] for name in (*_PICTURES, *_MAPS) if name in wanted}
+        consistency = wanted.get(CONSISTENCY, 0.0)
+        self._exchanged = {name: consistency * weight for name, weight in self._base.items() if consistency}
+        self.head_model, self.surface_model = HeadModel(data), SurfaceModel(data)
+        self.layout = UVLayout(data, MAP_SIZE)
+        self.detail_model = DetailModel(data, self.layout)
+        self.albedo_model = AlbedoModel.averaged(data.albedo_mean, data.albedo_basis, MAP_SIZE)
+        self.detail_view = DetailView(data, self.detail_model)
+        skin = skin_region(data, self.layout)
+        self.register_buffer("skin", skin, persistent=False)
+        both = (skin & skin.flip(3)).float() * mirrored_texels(data, self.layout)
+        self.register_buffer("symmetric", both, persistent=False)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of every term that `losses` gives."""
+        return self._base | {f"{CONSISTENCY}.{name}": weight for name, weight in self._exchanged.items()}
+
+    def defined(self, batch: FaceBatch) -> dict[str, Bool[Tensor, " face"]]:
+        """For which faces each term says something; that depends on what is given, never on what is
+        estimated."""
+        everywhere = torch.ones_like(batch.truth.known)
+        by_name = {"true_displacement": batch.truth.displacement_known}
+        by_name |= dict.fromkeys(_PICTURES, shows_skin(batch, self._draw_known))
+        base = {name: by_name.get(name, everywhere) for name in self._base}
+        return base | {f"{CONSISTENCY}.{name}": base[name] for name in self._exchanged}
+
+    def losses(self, batch: FaceBatch, step: int) -> dict[str, LossTerm]:
+        """Every term of a batch; `step` decides whose details are exchanged."""
+        defined = self.defined(batch)
+        coarse = self._coarse(batch)
+        found = self._with_details(coarse, batch.image)
+        inputs, exchanged = [decoder_input(found)], bool(self._exchanged)
+        if exchanged:
+            rows = other_rows(batch, self._seed, step, self._released)
+            inputs.append(decoder_input(detail_losses.with_details_of(found, rows)))
+        # Both in one pass, for the sake of the batch norm's statistics.
+        maps = self.networks.detail_decoder(torch.cat(inputs)).float().chunk(len(inputs))
+        with torch.autocast(batch.image.device.type, enabled=False):
+            photo = self._photo(batch, coarse)
+            values = self._compared(maps[0], coarse, photo, batch, self._base)
+            if exchanged:
+                terms = self._compared(maps[1], coarse, photo, batch, self._exchanged)
+                values |= {f"{CONSISTENCY}.{name}": term for name, term in terms.items()}
+        return {name: LossTerm(values[name], defined[name]) for name in self.weights}
+
+    @torch.no_grad()
+    def pictures(self, batch: FaceBatch) -> dict[str, Float[Tensor, "face 3 size size"]]:
+        """The crops, the detailed renderings laid over them, and the detailed surfaces as clay."""
+        coarse, size = self._coarse(batch), batch.image.shape[-1]
+        found = self._with_details(coarse, batch.image)
+        displacement = self.networks.detail_decoder(decoder_input(found)).float()
+        normals = self.detail_model(coarse.vertices, displacement)
+        surface = self.surface_model(coarse.vertices, coarse.vertices_image, size, size)
+        drawn = render_detailed(surface, coarse.albedo_uv, normals, found.lighting)
+        grey = torch.full_like(coarse.albedo_uv, _CLAY)
+        light = torch.zeros_like(found.lighting)
+        light[:, : len(_CLAY_LIGHT)] = light.new_tensor(_CLAY_LIGHT)[:, None]
+        shown = {
+            "input": batch.image,
+            "coarse": render_lit(surface, grey, light).image,
+            "clay": render_detailed(surface, grey, normals, light).image,
+            "rendering": torch.where(drawn.alpha > 0, drawn.image, batch.image),
+        }
+        return {name: image.clamp(0, 1) for name, image in shown.items()}
+
+    @torch.no_grad()
+    def _coarse(self, batch: FaceBatch) -> _Coarse:
+        """The coarse faces of crops."""
+        found = self.encode(batch)
+        if self._actions:
+            # Nor does what follows the training see more: a facial action means nothing beyond.
+            found = found.replace(expression=found.expression.clamp(0, 1))
+        with torch.autocast(batch.image.device.type, enabled=False):
+            vertices = self.head_model(found).vertices
+            seen = project(vertices, found.camera)
+            surface = self.surface_model(vertices, seen, self._photometric_size, self._photometric_size)
+            normals = self.layout.at_texels(vertex_normals(vertices, self.head_model.triangles))
+            tolerance = _TOLERANCE * float(found.camera[:, 0].abs().mean())
+            visible = visible_points(self.layout.at_texels(seen), normals, surface, tolerance)
+            visible_uv = self.layout.image(visible.float()[..., None])
+            return _Coarse(found, vertices, seen, self.albedo_model(found.albedo), visible_uv)
+
+    def _with_details(self, coarse: _Coarse, image: Float[Tensor, "face 3 size size"]) -> Parameters:
+        """The faces with the detail codes of their crops."""
+        networks, found = self.networks, coarse.parameters
+        if isinstance(networks, SmallNetworks):
+            with torch.no_grad(), torch.autocast(image.device.type, enabled=False):
+                seen = self.detail_view(image, coarse.vertices, coarse.vertices_image, found.lighting)
+        else:
+            seen = resized(image, input_size(networks))
+        return found.replace(detail=networks.detail_encoder(seen).float())
+
+    def _photo(self, batch: FaceBatch, coarse: _Coarse) -> _Photo:
+        """What the photos show, for the faces whose pictures are compared."""
+        rows = shows_skin(batch, self._draw_known).nonzero()[:, 0]
+        coarse, size = coarse.rows(rows), self._photometric_size
+        surface = None
+        with torch.no_grad():
+            image, weights = batch.image[rows], batch.skin[rows]
+            if self._released:
+                grid = self.layout.to_uv(coarse.vertices_image[..., :2]).permute(0, 2, 3, 1)
+                image, weights = (grid_sample(part, grid, align_corners=False) for part in (image, weights))
+                weights = detail_losses.released_patch(weights * coarse.visible_uv * self.skin)
+                image = detail_losses.released_patch(image)
+            else:
+                image, weights = resized(image, size), resized(weights, size)
+                surface = (
+                    self.surface_model(coarse.vertices, coarse.vertices_image, size, size)
+                    if len(rows)
+                    else None
+                )
+            features = self.features(image * weights) if self.features and len(rows) else []
+        return _Photo(rows, coarse, surface, image, weights, features)
+
+    def _compared(
+        self,
+        displacement: Float[Tensor, "face 1 map map"],
+        coarse: _Coarse,
+        photo: _Photo,
+        batch: FaceBatch,
+        names: Container[str],
+    ) -> dict[str, Float[Tensor, " face"]]:
+        """The named terms of displacements."""
+        released = self._released
+        values: dict[str, Tensor] = {}
+        if any(name in names for name in _PICTURES):
+            values |= self._pictured(displacement, photo, names)
+        if "symmetry" in names and released:
+            values["symmetry"] = detail_losses.released_symmetry_loss(
+                displacement, coarse.visible_uv * self.skin
+            )
+        elif "symmetry" in names:
+            values["symmetry"] = detail_losses.soft_symmetry_loss(displacement, self.symmetric)
+        if "size" in names:
+            size = detail_losses.released_displacement_size if released else detail_losses.displacement_size
+            values["size"] = size(displacement)
+        if "roughness" in names:
+            normals = self.detail_model(coarse.vertices, displacement)
+            light = self._shading_uv(normals, coarse.parameters.lighting)
+            values["roughness"] = detail_losses.released_shading_roughness(light * self.skin)
+        if "true_displacement" in names:
+            rows = batch.truth.displacement_known.nonzero()[:, 0]
+            true, texels = batch.truth.displacement[rows], self.skin[0, 0]
+            distance = supervised.displacement_distance(displacement[rows], true, texels)
+            values["true_displacement"] = spread(distance, rows, len(batch))
+        return values
+
+    def _pictured(
+        self, displacement: Float[Tensor, "face 1 map map"], photo: _Photo, names: Container[str]
+    ) -> dict[str, Float[Tensor, " face"]]:
+        """The terms that compare pictures."""
+        rows, faces, coarse = photo.rows, len(displacement), photo.coarse
+        if not len(rows):
+            return {name: displacement.new_zeros(faces) for name in _PICTURES if name in names}
+        normals = self.detail_model(coarse.vertices, displacement[rows])
+        lighting = coarse.parameters.lighting
+        if photo.surface is None:
+            drawn = detail_losses.released_patch(coarse.albedo_uv * self._shading_uv(normals, lighting))
+            weights = photo.weights
+        else:
+            rendering = render_detailed(photo.surface, coarse.albedo_uv, normals, lighting)
+            drawn, weights = rendering.image, losses.visible_only(photo.weights, rendering.alpha)
+        values = {}
+        if "photometric" in names:
+            values["photometric"] = spread(losses.photometric_loss(photo.image, drawn, weights), rows, faces)
+        if "mrf" in names and self.features is not None:
+            term = released_contextual_mrf if self._released else patch_mrf
+            found = self.features(drawn * weights)
+            values["mrf"] = spread(mrf_loss(found, photo.features, LAYER_WEIGHTS, term), rows, faces)
+        return values
+
+    def _shading_uv(
+        self, normals: Float[Tensor, "face 3 map map"], lighting: Float[Tensor, "face 9 3"]
+    ) -> Float[Tensor, "face 3 map map"]:
+        """The light on normals in UV."""
+        faces = zip(normals.flatten(2).mT, lighting, strict=True)
+        return torch.stack([shade(texels, light).mT for texels, light in faces]).view_as(normals)
