@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float
 
 from deca.conversion.asset import AssetError
-from deca.head.data import HeadError
 from deca.io.archives import open_archive
 from deca.io.heads import find_head
 from deca.io.images import PhotoError
@@ -95,6 +94,3 @@ def _differs(found: tuple[int, ...], expected: tuple[int | None, ...] | None) ->
     if expected is None or len(found) != len(expected):
         return True
     return any(size is not None and size != length for length, size in zip(found, expected, strict=True))
-
-
-__all__ = ["HeadError", "Truth", "check_truth_head", "read_truth"]
