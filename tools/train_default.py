@@ -65,7 +65,9 @@ def export(work: Path, out: Path) -> None:
     data = default_head()
     networks = make_networks(read_config((work / "coarse.json").read_text(), "coarse"), data)
     assert isinstance(networks, SmallNetworks)
-    networks.load_state_dict(load_file(work / "coarse" / "weights.safetensors"))
+    trained = load_file(work / "coarse" / "weights.safetensors")
+    coarse = {name: values for name, values in trained.items() if name.startswith("coarse_encoder.")}
+    networks.load_state_dict(networks.state_dict() | coarse)
     networks.detail_decoder.last.requires_grad_(False)
     for values in networks.detail_decoder.last.parameters():
         values.zero_()
