@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from deca.conversion.asset import Asset, AssetError
 from deca.io.assets import Source, add_asset
-from deca.model.small_backbone import SmallBackbone
 from deca.model.weights import WeightsError
 from deca.training.mrf import mrf_loss
 from deca.training.perceptual import (
@@ -98,25 +97,39 @@ def test_pictures_are_centred_as_torchvision_does() -> None:
     )
 
 
+class _Backbone(nn.Module):
+    """Two layers whose maps take either sign, and more that makes no map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, 4)
+        self.blocks = nn.Sequential(nn.PReLU(), nn.Conv2d(8, 16, 3, 2))
+        self.last = nn.Linear(16, 4)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.last(self.blocks(self.first(image)).mean((2, 3)))
+
+
 def test_parts_of_our_own_network() -> None:
-    backbone = SmallBackbone()
-    features = NetworkFeatures(backbone, ["face_mesh.5", "face_mesh.8"], 192)
+    backbone = _Backbone()
+    features = NetworkFeatures(backbone, ["first", "blocks.1"], 64)
     image = torch.rand(2, 3, 96, 96, requires_grad=True)
     maps = features(image)
-    assert [tuple(found.shape) for found in maps] == [(2, 64, 24, 24), (2, 128, 12, 12)]
+    # The picture is brought to the size that the network expects.
+    assert [tuple(found.shape) for found in maps] == [(2, 8, 16, 16), (2, 16, 7, 7)]
     assert all((found >= 0).all() for found in maps)
     value = mrf_loss(maps, [found.roll(1, 3) for found in maps], LAYER_WEIGHTS)
     (gradient,) = torch.autograd.grad(value.sum(), image)
     assert gradient.isfinite().all()
     assert gradient.abs().sum() > 0
-    with pytest.raises(ValueError, match="no part 'layer9'"):
-        NetworkFeatures(backbone, ["layer9"], 192)
+    with pytest.raises(ValueError, match="no part 'layer9'; take from first, blocks, last, or parts"):
+        NetworkFeatures(backbone, ["layer9"], 64)
 
 
 def test_what_judges_does_not_learn_with_the_encoder() -> None:
-    backbone = SmallBackbone()
-    features = NetworkFeatures(backbone, ["face_mesh.2"], 192)
-    image = torch.rand(1, 3, 192, 192)
+    backbone = _Backbone()
+    features = NetworkFeatures(backbone, ["blocks.1"], 64)
+    image = torch.rand(1, 3, 64, 64)
     before = features(image)[0]
     with torch.no_grad():
         for parameter in backbone.parameters():

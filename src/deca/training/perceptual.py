@@ -77,8 +77,10 @@ class NetworkFeatures(nn.Module):
         super().__init__()
         known = dict(network.named_modules())
         if unknown := [layer for layer in layers if layer not in known]:
-            names = ", ".join(filter(None, known))
-            raise ValueError(f"{type(network).__name__} has no part {unknown[0]!r}; take from {names}")
+            names = ", ".join(name for name, _ in network.named_children())
+            raise ValueError(
+                f"{type(network).__name__} has no part {unknown[0]!r}; take from {names}, or parts of these"
+            )
         self._layers = tuple(layers)
         self._image_size = image_size
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
