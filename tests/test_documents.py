@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -31,6 +32,11 @@ def home(tmp_path_factory) -> Path:
     """A folder with a photo of me, where the README's programs are run one after the other."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copy(data_file("astronaut.jpg"), folder / "me.jpg")
+    (folder / "people" / "me").mkdir(parents=True)
+    shutil.copy(data_file("astronaut.jpg"), folder / "people" / "me")
+    settings = {"stage": "pretrain", "backbone": "small", "shards": {"shards": 1, "synthetic": 1}}
+    settings |= {"steps": 2, "batch_size": 2, "workers": 0, "pictures_every": 0}
+    (folder / "coarse.json").write_text(json.dumps(settings))
     return folder
 
 
