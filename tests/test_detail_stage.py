@@ -8,6 +8,7 @@ import torch
 from training_faces import training_config, write_faces
 
 from deca.io.shards import ShardFolder
+from deca.model.detail_view import VIEW_CROP
 from deca.training.batch import FaceBatch
 from deca.training.config import ConfigError
 from deca.training.data import FaceData
@@ -183,7 +184,7 @@ def test_pictures_show_the_photo_the_surface_and_the_rendering(folder, small_hea
 def test_the_small_networks_see_more_of_a_photo_for_its_detail(folder, small_head):
     config = config_in(folder)
     networks = make_networks(config, small_head)
-    assert crop_size(config, networks) == 320
+    assert crop_size(config, networks) == VIEW_CROP
     assert crop_size(replace(config, stage="coarse"), networks) == 192
     assert crop_size(replace(config, image_size=100), networks) == 100
 

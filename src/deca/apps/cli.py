@@ -150,14 +150,14 @@ def train(
 
     Options take the place of the file's settings.
     """
-    from deca.apps.train import configured, run_training
+    from deca.apps.train import configured, exit_status, run_training, training_console
 
     # The options were read once for help and errors; what they do not say, the file does.
     arguments = sys.argv[2:]
     arguments.remove(str(config))
     try:
-        return 0 if run_training(configured(config, arguments), Console(stderr=True)) else 130
-    except (UsageError, ArithmeticError) as error:
+        return exit_status(run_training(configured(config, arguments), training_console()))
+    except (UsageError, OutputError, ArithmeticError) as error:
         print(f"deca: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
 

@@ -3,19 +3,22 @@ from."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+import cv2
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from deca.apps.errors import UsageError
+from deca.apps.errors import UsageError, output_error
 from deca.apps.progress import duration
 from deca.training.config import ConfigError, TrainConfig, read_config
 
@@ -23,10 +26,17 @@ _SECONDS_BETWEEN_LINES = 60.0
 
 
 def configured(path: Path, arguments: Sequence[str]) -> TrainConfig:
-    """The configuration of a file, some settings replaced by options of the command line; else UsageError."""
+    """The configuration of a file, some settings replaced by options of the command line; else UsageError.
+
+    Single losses that are given leave the file's others as they are.
+    """
     try:
         config = read_config(path.read_text(), str(path))
-        return tyro.cli(TrainConfig, default=config, args=arguments).complete()
+        # Of a dictionary with something in it tyro would make one option for each key.
+        bare = replace(config, shards={}, losses={})
+        found = tyro.cli(TrainConfig, prog="deca train", default=bare, args=arguments)
+        shards, losses = found.shards or config.shards, config.losses | found.losses
+        return replace(found, shards=shards, losses=losses).complete()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); name a JSON file of settings") from None
     except ConfigError as error:
@@ -34,11 +44,16 @@ def configured(path: Path, arguments: Sequence[str]) -> TrainConfig:
 
 
 def run_training(config: TrainConfig, console: Console) -> bool:
-    """Train; whether the last step was reached. Ctrl-C, or SIGTERM, ends the run after a checkpoint."""
+    """Train; whether the last step was reached. Ctrl-C, or SIGTERM, ends the run after a checkpoint.
+
+    Raises UsageError for what cannot be trained, OutputError where nothing can be written, and
+    ArithmeticError where the losses are not finite any more.
+    """
     try:
         from deca.training.loop import train
     except ModuleNotFoundError as error:
         raise UsageError(f"{error.name} is missing; pip install 'deca[train]'") from None
+    from deca.conversion.asset import AssetError
     from deca.head.data import HeadError
     from deca.io.heads import find_head
     from deca.io.shards import ShardError
@@ -46,20 +61,47 @@ def run_training(config: TrainConfig, console: Console) -> bool:
     from deca.training.checkpoints import CheckpointError
     from deca.training.stages import silent_losses
 
-    for line in silent_losses(config):
+    def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    # Threads of OpenCV in several processes would wait for each other.
+    cv2.setNumThreads(1)
     try:
+        for line in silent_losses(config):
+            say(line)
         with stopped_by_signals() as stopped, TrainingProgress(console) as progress:
             outcome = train(config, find_head(config.head), progress.add, stopped.is_set)
-    except (ConfigError, CheckpointError, HeadError, ShardError, WeightsError, FileNotFoundError) as error:
+    except (
+        AssetError,
+        CheckpointError,
+        ConfigError,
+        FileNotFoundError,
+        HeadError,
+        ShardError,
+        WeightsError,
+    ) as error:
         raise UsageError(str(error)) from None
-    said = (
-        f"{outcome.out / 'weights.safetensors'} is written"
-        if outcome.finished
-        else "the same command goes on"
-    )
-    console.print(f"step {outcome.step}: {said}", markup=False, highlight=False, soft_wrap=True)
+    except OSError as error:
+        raise output_error(Path(config.out), error) from None
+    if outcome.finished:
+        say(f"step {outcome.step}: {outcome.out / 'weights.safetensors'} is written")
+    else:
+        say(f"step {outcome.step}: stopped; the same command goes on from here")
     return outcome.finished
+
+
+def training_console() -> Console:
+    """Where the first process of a training tells of it; the others say nothing."""
+    return Console(stderr=True, quiet=not _is_first_process())
+
+
+def exit_status(finished: bool) -> int:
+    """Zero, or 130 where the run was stopped; processes that help must not fail, or the first is ended."""
+    return 0 if finished or not _is_first_process() else 130
+
+
+def _is_first_process() -> bool:
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0
 
 
 class TrainingProgress:

@@ -111,8 +111,7 @@ class TrainConfig:
     losses: dict[str, float] = field(default_factory=dict)
     """Weights of single losses in place of the preset's; 0 leaves one out. docs/training.md lists them."""
     image_size: int | None = None
-    """Pixels a side of the crops that are made. None: as many as the networks take; 320 for the small one's
-    detail."""
+    """Pixels a side of the crops that are made. None: as many as the networks are given in use."""
     photometric_size: int = 224
     """Pixels a side at which faces are drawn and compared."""
     draw_known: bool = True
