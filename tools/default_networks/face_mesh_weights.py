@@ -76,7 +76,10 @@ def take_face_mesh(backbone: nn.Module, model: onnx.ModelProto) -> None:
     for node in model.graph.node:
         if node.op_type == "Cast" and node.input[0] in constants:
             constants[node.output[0]] = constants[node.input[0]]
-    inputs = {node.output[0]: [constants[name] for name in node.input[1:] if name in constants] for node in model.graph.node}
+    inputs = {
+        node.output[0]: [constants[name] for name in node.input[1:] if name in constants]
+        for node in model.graph.node
+    }
     in_order = {
         kind: [node.output[0] for node in model.graph.node if node.op_type == kind]
         for kind in ("Conv", "PRelu")
