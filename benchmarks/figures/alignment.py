@@ -18,7 +18,7 @@ SEVEN_OF_68 = (36, 39, 42, 45, 33, 48, 54)
 _INNER_CORNERS, _OUTER_CORNERS, _NOSE_BASE = (1, 2), (0, 3), 4
 _MOST_STEPS = 60
 # The steps end where the sum of squares falls by less than this share.
-_LEAST_GAIN = 1e-8
+_LEAST_GAIN = 1e-6
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ _ALBEDO_SIZE = 512
 # Wrinkled is what lies so far from the surface around it, as a mean with this deviation; millimetres.
 _WRINKLED, _SLOW = 0.1, 6.0
 _FEWEST_TEXELS = 100
+# People whose codes are tried on each photo.
+_OTHERS = 10
 
 Map = Float[np.ndarray, "256 256"]
 
@@ -101,19 +103,21 @@ def swaps(method: DetailMethod, pairs: Sequence[tuple[Parameters, Parameters]]) 
     """How many times more another person's code changes the displacement than another photo's does.
 
     `pairs` are the parameters of two photos a person. The change is the mean absolute one over the face, for
-    each photo under its own expression and jaw, with the code of the person's other photo or of the others'
-    photos.
+    each photo under its own expression and jaw, with the code of the person's other photo or of photos of the
+    people that come next.
     """
-    photos = [one for pair in pairs for one in pair]
     region = _maps().region
     within, between = [], []
-    for row, one in enumerate(photos):
-        own = method.displacement(one)[0, 0].numpy()
-        for column, other in enumerate(photos):
-            if row != column:
-                other_map = method.displacement(one.replace(detail=other.detail))[0, 0].numpy()
-                change = float(np.abs(other_map - own)[region].mean())
-                (within if row // 2 == column // 2 else between).append(change)
+    for row, pair in enumerate(pairs):
+        others = [pairs[(row + step) % len(pairs)] for step in range(1, min(_OTHERS, len(pairs) - 1) + 1)]
+        for number, one in enumerate(pair):
+
+            def decoded(code: Parameters, one: Parameters = one) -> np.ndarray:
+                return method.displacement(one.replace(detail=code.detail))[0, 0].numpy()[region]
+
+            own = decoded(one)
+            within.append(np.abs(decoded(pair[1 - number]) - own).mean())
+            between += [np.abs(decoded(other[number]) - own).mean() for other in others]
     return float(np.mean(between) / max(np.mean(within), 1e-12))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from deca.conversion.facekit import LANDMARKS, SHAPES, FaceKit
@@ -16,6 +16,7 @@ from deca.conversion.ict import ict_head
 from deca.head.data import HeadData, head_data_from_arrays
 from deca.head.uv import sample_map
 from deca.io.heads import default_head, head_arrays
+from deca.render.openness import openness
 from figures.alignment import SEVEN_OF_68
 from figures.people import KEPT, PROJECT, kept_arrays
 from figures.portraits import Sitter
@@ -23,6 +24,9 @@ from figures.sitters import TEXTURE_SIZE
 
 FILE = PROJECT.parent / "shared" / "heads" / "ict_facekit.npz"
 _NARROW_FACE = 6706
+_SCAN_POINTS = 6000
+# Least openness of what a scanner sees.
+_OPEN = 0.3
 _MILLIMETRES = 10.0
 # The side of the map that `ict_head` carries a mean albedo to.
 _CARRIED = 512
@@ -49,20 +53,47 @@ class FaceKitSitter(Sitter):
         return torch.where(torch.from_numpy(self._known), colours.view_as(self._own), self._own)
 
 
-@cache
-def _published() -> tuple[np.ndarray, np.ndarray]:
-    with np.load(FILE, allow_pickle=False) as archive:
-        return archive["neutral"].astype(np.float64), archive["identity_deltas"]
-
-
 def scan_of(
     shape: Float[np.ndarray, " shape"],
-) -> tuple[Float[np.ndarray, "vertex 3"], Float[np.ndarray, "7 3"]]:
-    """The narrow face of a published head with these weights, and its seven landmarks, millimetres."""
-    neutral, deltas = _published()
-    head = neutral + np.tensordot(shape, deltas.astype(np.float64), 1)
+) -> tuple[Float[np.ndarray, "point 3"], Float[np.ndarray, "7 3"]]:
+    """What a scanner sees of the narrow face of a published head with these weights, and its seven landmarks.
+
+    Millimetres. The points lie evenly on the neutral head's outside, at the same places of every head.
+    """
+    published = _published()
+    head = published.neutral + np.tensordot(shape, published.identities.astype(np.float64), 1)
+    points = (head[published.corners] * published.barycentrics[..., None]).sum(1)
     landmarks = head[np.array(LANDMARKS)[list(SEVEN_OF_68)]]
-    return head[:_NARROW_FACE] * _MILLIMETRES, landmarks * _MILLIMETRES
+    return points * _MILLIMETRES, landmarks * _MILLIMETRES
+
+
+@dataclass(frozen=True)
+class _Published:
+    """The published heads, and where the points of a scan lie on them."""
+
+    neutral: Float[np.ndarray, "vertex 3"]
+    identities: Float[np.ndarray, "shape vertex 3"]
+    corners: Int[np.ndarray, "point 3"]
+    barycentrics: Float[np.ndarray, "point 3"]
+
+
+@cache
+def _published() -> _Published:
+    with np.load(FILE, allow_pickle=False) as archive:
+        neutral, triangles = archive["neutral"].astype(np.float64), archive["triangles"].astype(np.int64)
+        identities = archive["identity_deltas"]
+    head = head_data_from_arrays(kept_arrays(KEPT / "facekit" / "head.npz", _head_arrays), "ict")
+    # Its vertices begin with those of the published face. Nostrils and the insides of lips are not open.
+    outside = openness(torch.from_numpy(head.template_vertices)[None], torch.from_numpy(head.triangles))
+    outside = outside[0, :_NARROW_FACE, 0].numpy() > _OPEN
+    narrow = triangles[(triangles < _NARROW_FACE).all(1)]
+    narrow = narrow[outside[narrow].all(1)]
+    a, b, c = np.moveaxis(neutral[narrow], 1, 0)
+    areas = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    random = np.random.default_rng(0)
+    chosen = random.choice(len(narrow), _SCAN_POINTS, p=areas / areas.sum())
+    barycentrics = random.dirichlet([1, 1, 1], _SCAN_POINTS)
+    return _Published(neutral, identities, narrow[chosen], barycentrics)
 
 
 def _kit() -> FaceKit:

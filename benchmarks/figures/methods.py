@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -66,12 +66,15 @@ class OnePass:
 
     reconstructor: EncodingReconstructor
     name: str = "one pass"
+    encoded: dict[str, tuple[Crop, Parameters]] = field(default_factory=dict)
 
     @torch.no_grad()
     def encode(self, key: str, photo: Photo, found: FoundFace) -> tuple[Crop, Parameters]:
-        """One forward pass, and one for the detail code."""
-        crop, parameters = self.reconstructor.coarse(photo, found)
-        return crop, self.with_detail(photo, crop, parameters)
+        """One forward pass, and one for the detail code; once for each key."""
+        if key not in self.encoded:
+            crop, parameters = self.reconstructor.coarse(photo, found)
+            self.encoded[key] = crop, self.with_detail(photo, crop, parameters)
+        return self.encoded[key]
 
     @torch.no_grad()
     def displacement(self, parameters: Parameters) -> Float[Tensor, "1 1 256 256"]:
@@ -92,11 +95,17 @@ class Refined:
     start: OnePass
     config: LandmarkFitConfig
     name: str = "refined"
+    encoded: dict[str, tuple[Crop, Parameters]] = field(default_factory=dict)
 
     @torch.no_grad()
     def encode(self, key: str, photo: Photo, found: FoundFace) -> tuple[Crop, Parameters]:
-        """One forward pass, refined."""
-        crop, parameters = self.start.encode(key, photo, found)
+        """One forward pass, refined; once for each key."""
+        if key not in self.encoded:
+            self.encoded[key] = self._refined(photo, found)
+        return self.encoded[key]
+
+    def _refined(self, photo: Photo, found: FoundFace) -> tuple[Crop, Parameters]:
+        crop, parameters = self.start.reconstructor.coarse(photo, found)
         landmarks_image = torch.from_numpy(transform_points(crop.T_image_photo, found.dense468[:, :2]))
         head_model = self.start.reconstructor.deca.head_model
         fitted = refine_landmarks(head_model, landmarks_image, parameters, self.config)
@@ -179,7 +188,7 @@ def _kept(name: str, key: str, fit: Callable[[], tuple[Crop, Parameters]]) -> tu
 
     def made() -> dict[str, np.ndarray]:
         crop, parameters = fit()
-        arrays = {field.name: getattr(parameters, field.name).numpy() for field in fields(parameters)}
+        arrays = {part.name: getattr(parameters, part.name).numpy() for part in fields(parameters)}
         return arrays | {"crop_size": np.array(crop.size), "T_photo_crop": crop.T_photo_crop}
 
     arrays = kept_arrays(_path(name, key), made)

@@ -32,9 +32,10 @@ def measure(method: Method) -> dict[str, float]:
         return {}
     deca = Deca(default_head())
     times: dict[str, list[float]] = {"encoding": [], "decoding": []}
-    for _ in range(_RUNS):
+    for run in range(_RUNS):
         started = time.perf_counter()
-        _, parameters = method.encode(person.key, photo, found)
+        # A key of its own: what is encoded once is remembered.
+        _, parameters = method.encode(f"{person.key}, run {run}", photo, found)
         encoded = time.perf_counter()
         large = torch.nn.functional.interpolate(
             method.displacement(parameters), (512, 512), mode="bicubic", align_corners=False
