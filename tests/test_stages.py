@@ -18,6 +18,7 @@ from deca.training.coarse_stage import CoarseStage, action_excess
 from deca.training.config import ConfigError
 from deca.training.data import FaceData
 from deca.training.face_part import face_vertices
+from deca.training.presets import RELEASED
 from deca.training.stage import resized, weighted_sum
 from deca.training.stages import loss_weights, make_networks, make_stage
 from deca.training.supervised import TrueDistances
@@ -226,7 +227,7 @@ def test_weights_are_the_preset_s_but_for_those_that_are_given(folder):
     config = training_config(folder, losses={"landmarks": 3.0, "true_jaw": 0.5})
     weights = loss_weights(config)
     assert (weights["landmarks"], weights["photometric"], weights["true_jaw"]) == (3.0, 2.0, 0.5)
-    assert loss_weights(replace(config, preset="released-code"))["lips"] == 0.5
+    assert loss_weights(replace(config, preset="released-code"))["lips"] == RELEASED.coarse.lips
     with pytest.raises(ConfigError, match="no loss 'landmark'; did you mean 'landmarks'"):
         loss_weights(replace(config, losses={"landmark": 1.0}))
 

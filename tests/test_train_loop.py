@@ -82,7 +82,7 @@ def test_a_run_that_was_killed_and_one_that_never_was_come_to_the_same_weights(f
     weights = load_file(tmp_path / "killed" / "weights.safetensors")
     # What one uses are the averaged weights, where they are kept.
     checkpoint = final(tmp_path / "never")
-    name = "coarse_encoder.encoder.outputs.weight"
+    name = "coarse_encoder.outputs.weight"
     assert weights[name].equal(checkpoint[f"average/{name}"])
     assert not weights[name].equal(checkpoint[f"weights/{name}"])
     assert weights.keys() == {
@@ -157,7 +157,7 @@ def coarse_weights(folder, small_head, tmp_path_factory) -> Path:
     return out / "weights.safetensors"
 
 
-@pytest.mark.parametrize("stage", ["coarse", "detail"])
+@pytest.mark.parametrize("stage", ["coarse", pytest.param("detail", marks=pytest.mark.slow)])
 def test_two_processes_come_to_the_same_curve_as_one(folder, small_head, tmp_path, coarse_weights, stage):
     write_faces(tmp_path / "photos", people=3, photos=2, truth=False)
     # Terms are defined for some of the faces, of which the two processes do not have equally many.

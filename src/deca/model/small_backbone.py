@@ -119,7 +119,7 @@ class SmallBackbone(nn.Module):
         for blocks in self.face_mesh:
             x = blocks(x)
             means.append(x.mean((2, 3)))
-        own = self.face_points(x).unflatten(1, (_POINTS, 2))
+        own = self.face_points(x).float().unflatten(1, (_POINTS, 2))
         seen = torch.lerp(own, points[..., :2], points[..., 2:])
         places = self.place(seen.flatten(1))
         small = avg_pool2d(image, IMAGE_SIZE // _SMALL_PICTURE)

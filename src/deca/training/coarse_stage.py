@@ -122,9 +122,8 @@ class CoarseStage(Stage):
         seen = batch.landmarks[..., 2].any(1)
         everywhere = torch.ones_like(batch.truth.known)
         by_name = {"dense_landmarks": batch.dense_landmarks[..., 2].any(1)}
-        by_name |= dict.fromkeys(("landmarks", "eyes", "lips"), seen) | dict.fromkeys(
-            _PICTURES, shows_skin(batch, self._draw_known)
-        )
+        by_name |= dict.fromkeys(("landmarks", "eyes", "lips"), seen)
+        by_name |= dict.fromkeys(_PICTURES, shows_skin(batch, self._draw_known))
         base = {name: by_name.get(name, everywhere) for name in self._base}
         exchanged = {f"{CONSISTENCY}.{name}": base[name] for name in self._exchanged}
         return base | exchanged | {name: batch.truth.known for name in self._true}
@@ -135,7 +134,7 @@ class CoarseStage(Stage):
         defined = self.defined(batch)
         # Places and light need all their digits, whatever the networks compute with.
         with torch.autocast(batch.image.device.type, enabled=False):
-            photo = self._photo(batch)
+            photo = self._photo(batch, found)
             head = self.head_model(found)
             values = self._self_supervised(found, head, batch, photo, self._base)
             values |= self._supervised(found, head, batch)
@@ -150,27 +149,33 @@ class CoarseStage(Stage):
     def pictures(self, batch: FaceBatch) -> dict[str, Float[Tensor, "face 3 size size"]]:
         """The crops, and the renderings laid over them."""
         found = self.encode(batch)
-        drawn = self.render(found, self.head_model(found), batch.image.shape[-1])
+        albedo_uv, size = self.albedo_model(found.albedo), batch.image.shape[-1]
+        drawn = self.render(found, self.head_model(found), albedo_uv, size)
         return {
             "input": batch.image,
             "rendering": torch.where(drawn.alpha > 0, drawn.image, batch.image).clamp(0, 1),
         }
 
-    def render(self, parameters: Parameters, head: Head, size: int) -> Rendering:
+    def render(
+        self, parameters: Parameters, head: Head, albedo_uv: Float[Tensor, "face 3 map map"], size: int
+    ) -> Rendering:
         """The coarse rendering of faces, black where the face ends."""
         surface = self.surface_model(head.vertices, project(head.vertices, parameters.camera), size, size)
-        albedo = self.albedo_model(parameters.albedo)
         if self._released:
-            return render_texture(surface, albedo)
-        return render_lit(surface, albedo, parameters.lighting)
+            return render_texture(surface, albedo_uv)
+        return render_lit(surface, albedo_uv, parameters.lighting)
 
-    def _photo(self, batch: FaceBatch) -> _Photo:
-        """What the photos show, for the faces whose pictures are compared."""
+    def _photo(self, batch: FaceBatch, found: Parameters) -> _Photo:
+        """What the photos show, for the faces whose pictures are compared, and the albedo of all their
+        renderings."""
         rows = shows_skin(batch, self._draw_known).nonzero()[:, 0]
+        if not any(name in self._base for name in _PICTURES):
+            rows = rows[:0]
         size = self._photometric_size
         image, skin = resized(batch.image[rows], size), resized(batch.skin[rows], size)
         landmarks = batch.landmarks[rows, :, :2]
-        return _Photo(rows, image, skin, landmarks, self._recognised(image, landmarks))
+        albedo_uv = self.albedo_model(found.albedo[rows])
+        return _Photo(rows, image, skin, landmarks, self._recognised(image, landmarks), albedo_uv)
 
     def _recognised(
         self, image: Float[Tensor, "row 3 size size"], landmarks: Float[Tensor, "row 68 2"]
@@ -217,7 +222,8 @@ class CoarseStage(Stage):
         if not len(rows):
             return {name: found.shape.new_zeros(faces) for name in _PICTURES if name in names}
         shown = Head(head.vertices[rows], head.joint_transforms[rows])
-        drawn = self.render(found.map(lambda values: values[rows]), shown, self._photometric_size)
+        found = found.map(lambda values: values[rows])
+        drawn = self.render(found, shown, photo.albedo_uv, self._photometric_size)
         # The inside of a cheek shows where the whole head would show an ear.
         front = drawn.alpha * (drawn.normals[:, 2:] > 0)
         seen = losses.visible_only(photo.skin, front)
@@ -275,6 +281,7 @@ class _Photo:
     skin: Float[Tensor, "row 1 size size"]
     landmarks: Float[Tensor, "row 68 2"]
     features: Float[Tensor, "row feature"] | None
+    albedo_uv: Float[Tensor, "row 3 map map"]
 
 
 def action_excess(expression: Float[Tensor, "face action"]) -> Float[Tensor, " face"]:
