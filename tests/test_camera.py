@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deca.render.camera import (
+    camera_in_part,
     crop_to_photo,
     image_to_pixels,
     pixels_to_image,
@@ -63,3 +64,12 @@ def test_the_photo_frame_shows_the_same_point() -> None:
     pixels = image_to_pixels(whole[..., :2], 300, 400)
     torch.testing.assert_close(pixels, torch.tensor([[[100.0, 50.0], [212.0, 162.0]]]))
     assert torch.equal(whole[..., 2], corners[..., 2])
+
+
+def test_the_camera_of_a_part_of_the_crop_sees_its_points_there():
+    points, camera = torch.randn(2, 5, 3), torch.tensor([[8.0, 0.01, -0.02], [6.0, -0.03, 0.04]])
+    scale, shift = torch.tensor([1.5, 0.8]), torch.tensor([[0.1, -0.2], [-0.3, 0.05]])
+    seen = project(points, camera_in_part(camera, scale, shift))
+    expected = project(points, camera) * scale[:, None, None]
+    torch.testing.assert_close(seen[..., :2], expected[..., :2] + shift[:, None])
+    torch.testing.assert_close(seen[..., 2], expected[..., 2])
