@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from deca.geometry import vertex_normals
 from deca.head.albedo import AlbedoModel, resize_map
 from deca.head.uv import UVLayout
 from deca.parameters import Parameters
+from deca.photo.crop import Crop
 from deca.photo.faces import FoundFace
 from deca.photo.sampling import Photo
 from deca.render.camera import project
@@ -47,12 +48,16 @@ Map = Float[np.ndarray, "256 256"]
 
 @dataclass(frozen=True)
 class Wrinkled:
-    """A picture of a person whose wrinkles are known; `seen` are the face's texels that it shows."""
+    """A picture of a person whose wrinkles are known; `seen` are the face's texels that it shows.
+
+    `parameters` are the true ones, but for the light; their camera is that of the whole picture.
+    """
 
     key: str
     person: int
     photo: Photo
     found: FoundFace
+    parameters: Parameters
     displacement: Map
     seen: Bool[np.ndarray, "256 256"]
 
@@ -74,10 +79,27 @@ def prepare() -> list[Wrinkled]:
 
 def correlations(method: Method, pictures: Sequence[Wrinkled]) -> list[Correlation]:
     """The correlations of every picture that shows wrinkles."""
-    rows = []
+    return _correlations(pictures, [_predicted(method, picture) for picture in pictures])
+
+
+def placed_correlations(method: DetailMethod, pictures: Sequence[Wrinkled]) -> list[Correlation]:
+    """The same where the method is told the true head and pose: what its detail networks alone miss."""
+    maps = []
     for picture in pictures:
-        predicted = resize_map(_predicted(method, picture), DISPLACEMENT_SIZE)[0, 0].numpy()
-        row = correlation(predicted, picture.displacement, picture.seen, _maps().texel)
+        _, own = method.encode(picture.key, picture.photo, picture.found)
+        true = picture.parameters.replace(lighting=own.lighting, albedo=own.albedo)
+        whole = Crop(picture.photo.shape[0], np.eye(3))
+        maps.append(method.displacement(method.with_detail(picture.photo, whole, true)))
+    return _correlations(pictures, maps)
+
+
+def _correlations(
+    pictures: Sequence[Wrinkled], maps: Sequence[Float[torch.Tensor, "1 1 size size"]]
+) -> list[Correlation]:
+    rows = []
+    for picture, predicted in zip(pictures, maps, strict=True):
+        values = resize_map(predicted, DISPLACEMENT_SIZE)[0, 0].numpy()
+        row = correlation(values, picture.displacement, picture.seen, _maps().texel)
         if row is not None:
             rows.append(row)
     return rows
@@ -198,9 +220,15 @@ class _Renderer:
     def picture(self, person: int, number: int) -> Wrinkled:
         key = f"wrinkles_{person:03}_{number}"
         arrays = kept_arrays(_kept_folder() / f"{key}.npz", lambda: self._rendered(person, number))
-        jpeg, points = arrays["jpeg"], arrays["points"]
+        true = {part.name: torch.from_numpy(arrays[f"true_{part.name}"]) for part in fields(Parameters)}
         return Wrinkled(
-            key, person, picture_of(jpeg), face_of(points), arrays["displacement"], arrays["seen"]
+            key=key,
+            person=person,
+            photo=picture_of(arrays["jpeg"]),
+            found=face_of(arrays["points"]),
+            parameters=Parameters(**true),
+            displacement=arrays["displacement"],
+            seen=arrays["seen"],
         )
 
     def _rendered(self, person: int, number: int) -> dict[str, np.ndarray]:
@@ -220,7 +248,9 @@ class _Renderer:
             taken = portrait(sitter, parameters, texture, scene, random, displacement)
             found = find_face(picture_of(taken.jpeg))
             if found is not None:
+                true = {f"true_{part.name}": getattr(parameters, part.name) for part in fields(parameters)}
                 return {
+                    **{name: values.numpy() for name, values in true.items()},
                     "jpeg": taken.jpeg,
                     "points": found.dense468,
                     "displacement": displacement[0, 0].numpy(),

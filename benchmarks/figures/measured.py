@@ -92,6 +92,8 @@ def _detail(method: Method) -> Numbers:
         "fine_correlation": float(np.mean([row.fine for row in rows])),
     }
     if isinstance(method, DetailMethod):
+        placed = detail.placed_correlations(method, _wrinkled())
+        numbers["placed_correlation"] = float(np.mean([row.whole for row in placed]))
         numbers["swap_synthetic"] = detail.swaps(method, detail.synthetic_pairs(method, _wrinkled()))
         numbers["swap_london"] = detail.swaps(method, detail.london_pairs(method))
     return numbers

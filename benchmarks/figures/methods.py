@@ -50,6 +50,10 @@ class DetailMethod(Method, Protocol):
         """Displacement in UV, metres."""
         ...
 
+    def with_detail(self, photo: Photo, crop: Crop, parameters: Parameters) -> Parameters:
+        """The parameters with the detail code of the photo as it is seen through them."""
+        ...
+
 
 @runtime_checkable
 class ReliefMethod(Method, Protocol):
@@ -114,6 +118,10 @@ class Refined:
     def displacement(self, parameters: Parameters) -> Float[Tensor, "1 1 256 256"]:
         """The detail decoder's map."""
         return self.start.displacement(parameters)
+
+    def with_detail(self, photo: Photo, crop: Crop, parameters: Parameters) -> Parameters:
+        """The parameters with the detail code of the photo as it is seen through them."""
+        return self.start.with_detail(photo, crop, parameters)
 
 
 class Fit:

@@ -48,9 +48,10 @@ _HOW = """## How it is measured
   to be nearer than two people's.
 - **Detail.** {wrinkled} pictures, two a person, of people with synthetic wrinkles that training does not
   see. Correlation of predicted and true displacement over the seen texels that lie more than 0.1 mm off the
-  mean of their surroundings; mean over pictures. The optimiser's displacement is the relief that it reads
-  from the picture's shading. A code of another photo or person is decoded under the photo's own expression
-  and jaw; the change is the mean absolute one over the face.
+  mean of their surroundings; mean over pictures. A wrinkle that is found counts for nothing two
+  texels off its place, so the third line tells the method the true head and pose. The optimiser's
+  displacement is the relief that it reads from the picture's shading. A code of another photo or person is
+  decoded under the photo's own expression and jaw; the change is the mean absolute one over the face.
 - **Animation.** Of each pair of london, the neutral photo's code is decoded with the smile's expression and
   jaw (moving) or with its own (static). Both are put on the head as it is in the smiling photo, with the
   albedo and light that explain that photo best, and compared with it where they differ by more than 0.1 mm

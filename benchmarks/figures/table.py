@@ -44,6 +44,7 @@ ROWS = (
     Row("Identity: the same, with scale", ("identity.scaled",), 3),
     Row("Detail: correlation in wrinkled regions", ("detail.correlation",), 2, "≥ 0.6"),
     Row("Detail: the same without slow parts", ("detail.fine_correlation",), 2),
+    Row("Detail: the first, told the true head and pose", ("detail.placed_correlation",), 2),
     Row("Detail: change between people over within, synthetic", ("detail.swap_synthetic",), 1, "≥ 5"),
     Row("Detail: the same, london", ("detail.swap_london",), 1, "≥ 5"),
     Row("Animation: error below that of static wrinkles by, %", ("animation.gain",), 1, "≥ 5"),
