@@ -27,6 +27,9 @@ from figures.table import summary
 from rich.console import Console
 from rich.table import Table
 
+from deca.io.default_networks import DEFAULT_NETWORKS
+from deca.io.files import data_file
+
 
 def main() -> None:
     """Measure what is asked for, print the table, and write it."""
@@ -44,7 +47,7 @@ def main() -> None:
     except FileNotFoundError as error:
         console.print(f"without networks: {error}")
         methods = baselines()
-    results = _measured(methods, options.methods, options.figures, console)
+    results = _measured(methods, options.networks, options.methods, options.figures, console)
     _print(results, console)
     console.print(f"{time.perf_counter() - started:.0f} s")
     if options.write:
@@ -77,23 +80,26 @@ def _prepare() -> None:
 
 
 def _measured(
-    methods: Sequence[Method], names: Sequence[str] | None, figures: Sequence[str], console: Console
+    methods: Sequence[Method],
+    networks: Path | None,
+    names: Sequence[str] | None,
+    figures: Sequence[str],
+    console: Console,
 ) -> dict[str, Measured]:
-    """The figures of every method; what the package alone decides is kept between runs that measure all
-    figures."""
-    version = _version()
+    """The figures of every method, measured or, where nothing they depend on has changed, kept."""
     results = {}
     for method in methods:
-        known = kept(method.name)
         constant = isinstance(method, Fit | MeanHead)
-        current = known is not None and (not constant or known[0] == version)
-        wanted = method.name in names if names else not (constant and current)
+        version = _code() if constant else _weights(networks)
+        known = kept(method.name)
+        current = known[1] if known is not None and known[0] == version else None
+        wanted = method.name in names if names else not constant or current is None
         if wanted:
             results[method.name] = measure(method, figures, console.print)
             if set(figures) == set(FIGURES):
                 keep(method.name, version, results[method.name])
-        elif known is not None:
-            results[method.name] = known[1]
+        elif current is not None:
+            results[method.name] = current
     return _with_gains(results)
 
 
@@ -116,9 +122,13 @@ def _print(results: dict[str, Measured], console: Console) -> None:
     console.print(table)
 
 
-def _version() -> str:
-    """What the kept figures of the optimiser and the mean head go by: the package's code and that of the
-    figures."""
+def _weights(networks: Path | None) -> str:
+    """What the kept figures of the networks go by."""
+    return hashlib.sha256((networks or data_file(DEFAULT_NETWORKS)).read_bytes()).hexdigest()[:16]
+
+
+def _code() -> str:
+    """What those of the optimiser and the mean head go by: the package's code and that of the figures."""
     code = code_version(*(f"{room}/*.py" for room in ("photo", "head", "fitting", "conversion")))
     own = b"".join(path.read_bytes() for path in sorted((Path(__file__).parent / "figures").glob("*.py")))
     return f"{code}-{hashlib.sha256(own).hexdigest()[:8]}"
