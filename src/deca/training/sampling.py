@@ -3,15 +3,33 @@ resumed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 from jaxtyping import Int
 
 _PATTERN = 1000
 """Rings after which every folder has had exactly its part."""
-_EPOCHS_KEPT = 2
+_KEPT = 2
+
+Drawn = TypeVar("Drawn")
+
+
+class _Lately(Generic[Drawn]):
+    """What a function gave for the last few numbers; unlike functools.lru_cache it can be sent to another
+    process."""
+
+    def __init__(self, function: Callable[[int], Drawn]) -> None:
+        self._function = function
+        self._found: dict[int, Drawn] = {}
+
+    def __call__(self, number: int) -> Drawn:
+        if number not in self._found:
+            if len(self._found) == _KEPT:
+                del self._found[next(iter(self._found))]
+            self._found[number] = self._function(number)
+        return self._found[number]
 
 
 class FolderOrder:
@@ -27,7 +45,7 @@ class FolderOrder:
         self._starts = np.concatenate([[0], np.cumsum(self._photos)[:-1]])
         self.rings = int((-(-self._photos // ring)).sum())
         # A photo's ring is looked up for every step: the epoch at hand stays.
-        self._epoch = lru_cache(_EPOCHS_KEPT)(self._drawn)
+        self._epoch = _Lately(self._drawn)
 
     def __getitem__(self, number: int) -> Int[np.ndarray, " ring"]:
         """The photos of one ring."""
@@ -58,7 +76,7 @@ class RingOrder:
         if not counts.all():
             raise ValueError(f"a folder's part of the batches is less than one in {_PATTERN}; give it more")
         self._counts, self._seed = counts, seed
-        self._block = lru_cache(_EPOCHS_KEPT)(self._drawn)
+        self._block = _Lately(self._drawn)
 
     def __getitem__(self, number: int) -> tuple[int, Int[np.ndarray, " ring"]]:
         """The folder and the photos in it of one ring."""
