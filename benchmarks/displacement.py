@@ -15,7 +15,7 @@ from deca.fitting.appearance import fit_appearance, shading_map
 from deca.fitting.displacement import fit_displacement
 from deca.fitting.landmarks import fit_landmarks
 from deca.fitting.observation import observe, vertices_in_photo
-from deca.fitting.registration import register
+from deca.fitting.registration import Registration
 from deca.fitting.relief_region import relief_region
 from deca.head.albedo import AlbedoModel
 from deca.head.model import HeadModel
@@ -44,7 +44,7 @@ def main() -> None:
     parameters = fit_landmarks(model, landmarks_image).parameters
     vertices = model(parameters).vertices
     vertices_photo = vertices_in_photo(vertices, parameters.camera, crop)
-    vertices_photo = register(vertices_photo, model, torch.from_numpy(points))
+    vertices_photo = Registration(data)(vertices_photo, torch.from_numpy(points))
     table = Table("map", "milliseconds", "deepest 1 %, mm", "rms, mm", title=f"relief of {path.name}")
     for size in (256, 512, 1024):
         layout = UVLayout(data, size)

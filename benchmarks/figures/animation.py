@@ -11,7 +11,7 @@ from torch import Tensor
 from deca.fitting.appearance import LEAST_SHADING, AppearanceFit, shading_map
 from deca.fitting.observation import Observation, observe, vertices_in_photo
 from deca.fitting.photo_texture import PhotoTexture
-from deca.fitting.registration import register
+from deca.fitting.registration import Registration
 from deca.fitting.relief_region import relief_region
 from deca.head.albedo import resize_map
 from deca.io.heads import default_head
@@ -51,14 +51,14 @@ class Stage:
         data = default_head()
         self.deca = Deca(data, MAP_SIZE)
         self.photo_texture = PhotoTexture(data, self.deca.head_model, MAP_SIZE)
+        self.registration = Registration(data)
         self.region = relief_region(data, self.deca.layout).weights
 
     def shown(self, photo: Photo, found: FoundFace, crop: Crop, parameters: Parameters) -> Shown:
         """What one photo shows of a head, with the albedo and light that explain it best."""
         vertices = self.deca.head_model(parameters).vertices
-        vertices_photo = register(
+        vertices_photo = self.registration(
             vertices_in_photo(vertices, parameters.camera, crop),
-            self.deca.head_model,
             torch.from_numpy(found.dense468[:, :2]),
         )
         appearance = self.photo_texture.appearance(photo, vertices, vertices_photo, parameters)

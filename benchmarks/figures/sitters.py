@@ -16,7 +16,6 @@ from torch import Tensor
 from deca.apps.reconstruct import Reconstructor
 from deca.fitting.eyes import fit_eyes
 from deca.fitting.observation import vertices_in_photo
-from deca.fitting.registration import register
 from deca.parameters import Parameters
 from figures.people import KEPT, Person, held_back_photos, kept_arrays, london
 from figures.portraits import SIZE, Sitter
@@ -93,8 +92,8 @@ def _fitted_texture(reconstructor: Reconstructor, person: Person) -> UInt8[np.nd
     vertices = head_model(fit.parameters).vertices
     eyes = fit_eyes(photo, landmarks_photo, vertices, fit.parameters, head_model, crop)
     vertices = head_model(eyes.parameters).vertices
-    vertices_photo = register(
-        vertices_in_photo(vertices, eyes.parameters.camera, crop), head_model, landmarks_photo
+    vertices_photo = reconstructor.registration(
+        vertices_in_photo(vertices, eyes.parameters.camera, crop), landmarks_photo
     )
     photo_texture = reconstructor.photo_texture
     appearance = photo_texture.appearance(photo, vertices, vertices_photo, eyes.parameters)

@@ -15,7 +15,7 @@ from deca.apps.reconstruction import Reconstruction
 from deca.fitting.eyes import fit_eyes
 from deca.fitting.observation import vertices_in_photo
 from deca.fitting.photo_texture import PhotoTexture
-from deca.fitting.registration import register
+from deca.fitting.registration import Registration
 from deca.head.data import HeadData
 from deca.io.networks import face_detector, face_landmarker
 from deca.model.deca import Deca
@@ -42,6 +42,7 @@ class NetworkReconstructor:
         self.deca = Deca(data, _MAP_SIZE)
         self.networks = networks
         self.photo_texture = PhotoTexture(data, self.deca.head_model, texture_size)
+        self.registration = Registration(data)
 
     def find(self, photo: Photo) -> list[FoundFace]:
         """Every face of a photo, from the viewer's left to right."""
@@ -84,8 +85,8 @@ class NetworkReconstructor:
         landmarks_photo = torch.from_numpy(fitted_landmarks(task.found, self.deca.data))
         vertices = head_model(parameters).vertices
         eyes = fit_eyes(task.photo, landmarks_photo, vertices, parameters, head_model, crop)
-        vertices_photo = register(
-            vertices_in_photo(vertices, parameters.camera, crop), head_model, landmarks_photo
+        vertices_photo = self.registration(
+            vertices_in_photo(vertices, parameters.camera, crop), landmarks_photo
         )
         appearance = self.photo_texture.appearance(task.photo, vertices, vertices_photo, parameters)
         return self.photo_texture.texture(task.photo, vertices, vertices_photo, appearance, eyes.iris_colour)

@@ -30,7 +30,7 @@ from deca.fitting.eyes import fit_eyes
 from deca.fitting.landmarks import LandmarkFit, fit_landmarks
 from deca.fitting.observation import observe, vertices_in_photo
 from deca.fitting.photo_texture import PhotoTexture
-from deca.fitting.registration import register
+from deca.fitting.registration import Registration
 from deca.fitting.relief_region import relief_region
 from deca.head.data import HeadData
 from deca.io.heads import find_head
@@ -180,6 +180,7 @@ class Reconstructor:
         data = find_head(head)
         self.deca = Deca(data)
         self.photo_texture = PhotoTexture(data, self.deca.head_model, texture_size)
+        self.registration = Registration(data)
         self.relief_region = relief_region(data, self.deca.layout)
 
     def photo(self, photo: str | Path | Photo, face: FaceChoice = "all") -> list[Reconstruction]:
@@ -223,8 +224,8 @@ class Reconstructor:
             parameters = eyes.parameters
         with timed(seconds, "appearance"):
             vertices = deca.head_model(parameters).vertices
-            vertices_photo = register(
-                vertices_in_photo(vertices, parameters.camera, crop), deca.head_model, landmarks_photo
+            vertices_photo = self.registration(
+                vertices_in_photo(vertices, parameters.camera, crop), landmarks_photo
             )
             appearance = self.photo_texture.appearance(photo, vertices, vertices_photo, parameters)
             parameters = appearance.parameters

@@ -1,4 +1,4 @@
-"""The last millimetre between the fitted head and the photo: landmark residuals, spread over the mesh.
+"""The last millimetre between a head and its photo: landmark residuals, spread over the mesh.
 
 A linear head model cannot follow every lid and lip. Where it is a few pixels off, the photo's teeth would
 land on the model's lips, and the white of the eye on its lids. So the places where the photo is read, and
@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deca.fitting.landmarks import DENSE_OUTLINE
-from deca.fitting.mesh_fields import edge_laplacian, spread
-from deca.head.model import HeadModel
+from deca.fitting.mesh_fields import SmoothField, edge_laplacian
+from deca.head.data import HeadData
 
 # A landmark counts as much as a bend of this many pixels between neighbours; residuals beyond are clipped.
 _BENDING = 0.1
@@ -23,38 +23,57 @@ _MEMBRANE = 0.02
 _LARGEST = 0.06
 
 
-def register(
-    vertices_photo: Float[Tensor, "vertex 3"],
-    head_model: HeadModel,
-    landmarks_photo: Float[Tensor, "landmark 2"],
-) -> Float[Tensor, "vertex 3"]:
-    """Vertices in the photo, moved sideways so that the head's landmarks lie on those of the photo.
+class Registration:
+    """Moves the vertices of one topology's heads onto the landmarks found in their photos.
 
-    `landmarks_photo` are the 468 dense landmarks where the head model has them, else the 68 iBUG landmarks,
-    in pixels. Points of the face's outline are left out: they slide. No landmark moves its surroundings by
-    more than 6 % of the landmarks' height. Depth stays. Raises ValueError for a wrong number of landmarks.
+    Points of the face's outline are left out: they slide.
     """
-    data = head_model.data
-    if len(data.dense_landmark_triangles):
-        landmark_triangles, barycentrics = data.dense_landmark_triangles, data.dense_landmark_barycentrics
-        inner = np.setdiff1d(np.arange(468), DENSE_OUTLINE)
-    else:
-        landmark_triangles, barycentrics = data.full_landmark_triangles, data.full_landmark_barycentrics
-        inner = np.arange(17, 68)
-    if len(landmarks_photo) != len(landmark_triangles):
-        raise ValueError(f"{len(landmarks_photo)} landmarks for a head with {len(landmark_triangles)}")
-    corners = data.triangles[landmark_triangles[inner]]
-    places = sparse.csr_matrix(
-        (barycentrics[inner].ravel(), (np.repeat(np.arange(len(inner)), 3), corners.ravel())),
-        shape=(len(inner), len(vertices_photo)),
-    )
-    target = landmarks_photo.numpy().astype(np.float64)[inner]
-    residual = target - places @ vertices_photo[:, :2].numpy().astype(np.float64)
-    height = float(np.ptp(target[:, 1]))
-    length = np.linalg.norm(residual, axis=1, keepdims=True)
-    residual = residual * np.minimum(1, _LARGEST * height / np.maximum(length, 1e-9))
-    laplacian = edge_laplacian(data.triangles, np.zeros(len(vertices_photo), int))
-    moved = spread(laplacian, places, residual, np.ones(len(inner)), _MEMBRANE, _BENDING)
-    return torch.cat(
-        [vertices_photo[:, :2] + torch.from_numpy(moved).to(vertices_photo), vertices_photo[:, 2:]], -1
-    )
+
+    def __init__(self, data: HeadData) -> None:
+        if len(data.dense_landmark_triangles):
+            triangles, barycentrics = data.dense_landmark_triangles, data.dense_landmark_barycentrics
+            inner = np.setdiff1d(np.arange(468), DENSE_OUTLINE)
+        else:
+            triangles, barycentrics = data.full_landmark_triangles, data.full_landmark_barycentrics
+            inner = np.arange(17, 68)
+        self.landmarks = len(triangles)
+        """How many landmarks it takes: MediaPipe's 468 where the head has them, else iBUG's 68."""
+        corners, barycentrics = data.triangles[triangles[inner]], barycentrics[inner]
+        vertices = len(data.template_vertices)
+        places = sparse.csr_matrix(
+            (barycentrics.ravel(), (np.repeat(np.arange(len(inner)), 3), corners.ravel())),
+            shape=(len(inner), vertices),
+        )
+        laplacian = edge_laplacian(data.triangles, np.zeros(vertices, int))
+        self._inner, self._places = inner, places
+        self._field = SmoothField(laplacian, places, np.ones(len(inner)), _MEMBRANE, _BENDING)
+
+    @torch.no_grad()
+    def __call__(
+        self, vertices: Float[Tensor, "*batch vertex 3"], landmarks: Float[Tensor, "*batch landmark channel"]
+    ) -> Float[Tensor, "*batch vertex 3"]:
+        """Vertices in a photo, moved sideways so that the head's landmarks lie on those of the photo.
+
+        Both are in the same frame of the photo, whatever its unit. A third channel of the landmarks says how
+        sure they are, from 0, where they move nothing, to 1. No landmark moves its surroundings by more than
+        6 % of the landmarks' height. Depth stays; no gradient comes here. Raises ValueError for a wrong
+        number of landmarks.
+        """
+        if landmarks.shape[-2] != self.landmarks:
+            raise ValueError(f"{landmarks.shape[-2]} landmarks for a head with {self.landmarks}")
+        flat = vertices[..., :2].double().cpu().numpy()
+        target = landmarks[..., self._inner, :].double().cpu().numpy()
+        residuals = [self._residual(flat[row], target[row]) for row in np.ndindex(flat.shape[:-2])]
+        moved = np.stack(np.split(self._field(np.concatenate(residuals, 1)), len(residuals), 1))
+        moved = torch.from_numpy(moved).to(vertices).view_as(vertices[..., :2])
+        return torch.cat([vertices[..., :2] + moved, vertices[..., 2:]], -1)
+
+    def _residual(
+        self, vertices: Float[np.ndarray, "vertex 2"], target: Float[np.ndarray, "inner channel"]
+    ) -> Float[np.ndarray, "inner 2"]:
+        """How far each landmark is to move, as sure as it is."""
+        residual = target[:, :2] - self._places @ vertices
+        length = np.linalg.norm(residual, axis=1, keepdims=True)
+        largest = _LARGEST * float(np.ptp(target[:, 1]))
+        sure = target[:, 2:].min(1, initial=1)[:, None]
+        return residual * np.minimum(1, largest / np.maximum(length, 1e-9)) * sure
