@@ -49,7 +49,7 @@ class Given(DetailStage):
     """A detail stage whose coarse faces, codes and displacements are given to it."""
 
     def encode(self, batch):
-        return self.known
+        return self.known, None
 
     def _with_details(self, coarse, image):
         return coarse.parameters.replace(detail=self.codes)

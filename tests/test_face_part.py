@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from deca.head.face_part import face_part, face_vertices
 from deca.head.landmarks import HeadLandmarks
 from deca.head.model import HeadModel
-from deca.training.face_part import face_part, face_vertices
 
 
 def moved(model: HeadModel):

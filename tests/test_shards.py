@@ -47,6 +47,7 @@ def make_face(key: str, seed: int = 0, truth: bool = False) -> StoredFace:
         about={**about, "head": "small"} if truth else about,
         truth={name: values.astype(np.float32) for name, values in parameters.items()} if truth else None,
         displacement=random.uniform(-1e-3, 1e-3, (16, 16)).astype(np.float32) if truth else None,
+        found_points=random.uniform(0, SIZE, (468, 2)).astype(np.float32) if truth else None,
     )
 
 
@@ -65,12 +66,14 @@ def same(found: StoredFace, face: StoredFace) -> None:
     if face.truth is None or face.displacement is None:
         assert found.truth is None
         assert found.displacement is None
+        assert found.found_points is None
     else:
         assert found.truth is not None
         assert found.displacement is not None
         assert found.truth.keys() == face.truth.keys()
         assert all((found.truth[name] == values).all() for name, values in face.truth.items())
         assert np.abs(found.displacement - face.displacement).max() < 2e-8
+        assert np.array_equal(found.found_points, face.found_points)
 
 
 def test_faces_come_back_in_any_order_and_the_manifest_tells_of_them(tmp_path):

@@ -5,6 +5,7 @@ import onnxruntime
 import pytest
 import torch
 from default_networks.face_mesh_weights import take_face_mesh
+from default_networks.wrinkle_reliefs import principal_reliefs
 from torch.nn.functional import pad
 
 from deca.io.default_networks import read_small_networks, write_small_networks
@@ -12,7 +13,7 @@ from deca.io.files import data_file
 from deca.io.heads import default_head
 from deca.model.networks import NetworkSizes, read_outputs
 from deca.model.small_backbone import MIXED_FEATURES, POINT_FEATURES, SeparableBlock, SmallBackbone
-from deca.model.small_networks import SmallNetworks, output_scaling
+from deca.model.small_networks import RELIEFS, SmallDetailDecoder, SmallNetworks, output_scaling
 from deca.model.weights import WeightsError
 
 SIZES = NetworkSizes(shape=6, albedo=5, expression=4, detail=7, eyes=4)
@@ -50,21 +51,23 @@ def test_a_block_that_adds_nothing_passes_its_input_on():
 
 
 def test_the_features_are_as_many_as_said():
-    mixed, places = SmallBackbone()(torch.zeros(2, 3, 192, 192), torch.zeros(2, 468, 3))
+    mixed, places, own = SmallBackbone()(torch.zeros(2, 3, 192, 192), torch.zeros(2, 468, 3))
     assert mixed.shape == (2, MIXED_FEATURES)
     assert places.shape == (2, POINT_FEATURES)
+    assert own.shape == (2, 468, 2)
 
 
 def test_points_that_were_not_found_are_the_backbones_own():
     backbone = SmallBackbone()
     image, unsure = torch.rand(1, 3, 192, 192), torch.rand(1, 468, 3)
     unsure[..., 2] = 0
-    nothing = torch.zeros(1, 468, 3)
-    torch.testing.assert_close(backbone(image, unsure), backbone(image, nothing))
+    _, places, own = backbone(image, unsure)
+    torch.testing.assert_close(places, backbone.place(own.flatten(1)))
     sure = unsure.clone()
     sure[..., 2] = 1
-    _, places = backbone(image, sure)
+    _, places, same = backbone(image, sure)
     torch.testing.assert_close(places, backbone.place(sure[..., :2].flatten(1)))
+    torch.testing.assert_close(same, own)
 
 
 def at_rest(networks: SmallNetworks) -> SmallNetworks:
@@ -131,3 +134,30 @@ def test_the_default_networks_fit_the_default_head():
         len(data.expression_basis),
         len(data.albedo_basis),
     )
+
+
+def test_the_reliefs_that_detail_begins_with_are_principal_components():
+    random = torch.Generator().manual_seed(0)
+    wide, strengths = torch.randn(RELIEFS, 700, generator=random), torch.randn(400, RELIEFS, generator=random)
+    maps = 0.3 + strengths @ wide
+    mean, reliefs = principal_reliefs(maps)
+    found = torch.linalg.lstsq(reliefs, (maps - mean).T).solution
+    torch.testing.assert_close(reliefs @ found + mean[:, None], maps.T, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(found.square().mean(1), torch.ones(RELIEFS), atol=1e-2, rtol=0)
+
+
+def test_a_code_shows_when_the_face_moves():
+    decoder = SmallDetailDecoder(moves=5, detail=7)
+    with torch.no_grad():
+        decoder.always.weight.zero_()
+        decoder.always.bias.zero_()
+        decoder.person.bias.zero_()
+        decoder.reliefs.bias.fill_(0.25)
+    nobody, somebody = torch.zeros(1, 7), torch.ones(1, 7)
+    smooth = decoder(torch.cat([torch.ones(1, 5), nobody], 1))
+    torch.testing.assert_close(smooth, torch.full((1, 1, 256, 256), 0.25e-3))
+    one, other = (decoder(torch.cat([moves, somebody], 1)) for moves in (torch.zeros(1, 5), torch.ones(1, 5)))
+    assert not one.equal(smooth)
+    assert not one.equal(other)
+    decoder.reliefs.bias.data.fill_(50.0)
+    assert float(decoder(torch.zeros(1, 12)).max()) == pytest.approx(0.01)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from training_faces import training_config, write_faces
 
+from deca.head.face_part import face_vertices
 from deca.head.model import HeadModel
 from deca.io.shards import ShardFolder
 from deca.model.networks import DecaNetworks
@@ -14,10 +15,9 @@ from deca.parameters import Parameters
 from deca.render.lighting import shade
 from deca.training import supervised
 from deca.training.batch import FaceBatch, Truth
-from deca.training.coarse_stage import CoarseStage, action_excess
+from deca.training.coarse_stage import POINTS, CoarseStage, action_excess
 from deca.training.config import ConfigError
 from deca.training.data import FaceData
-from deca.training.face_part import face_vertices
 from deca.training.presets import RELEASED
 from deca.training.stage import resized, weighted_sum
 from deca.training.stages import loss_weights, make_networks, make_stage
@@ -61,7 +61,7 @@ class Knowing(CoarseStage):
     known: Parameters
 
     def encode(self, batch):
-        return self.known
+        return self.known, None
 
 
 def knowing(folder: Path, small_head, weights: dict[str, float], known: Parameters, **settings) -> Knowing:
@@ -73,6 +73,17 @@ def knowing(folder: Path, small_head, weights: dict[str, float], known: Paramete
 
 def values(stage: CoarseStage, batch: FaceBatch) -> dict[str, torch.Tensor]:
     return {name: term.values for name, term in stage.losses(batch, 0).items()}
+
+
+def test_the_encoders_own_points_are_compared_with_those_that_are_known(folder, small_head):
+    batch = first_batch(folder, small_head)
+    stage = knowing(folder, small_head, {"encoder_points": 1.0}, batch.truth.parameters)
+    own = batch.dense_landmarks[..., :2] + 0.02
+    stage.encode = lambda batch: (stage.known, own)
+    found = stage.losses(batch, 0)[POINTS]
+    known = batch.dense_landmarks[..., 2].any(1)
+    assert found.defined.equal(known)
+    torch.testing.assert_close(found.values[known], torch.full_like(found.values[known], 0.02))
 
 
 def test_the_truth_costs_next_to_nothing(folder, small_head):
@@ -216,7 +227,7 @@ def test_resnet_begins_near_the_mean_face(folder, small_head):
     assert isinstance(networks, DecaNetworks)
     stage = make_stage(config, networks, small_head).eval()
     with torch.no_grad():
-        found = stage.encode(first_batch(folder, small_head, ring=1, batch_size=1))
+        found, _ = stage.encode(first_batch(folder, small_head, ring=1, batch_size=1))
     assert float((found.camera - torch.tensor([[8.0, 0.0, 0.0]])).abs().max()) < 0.2
     assert float(found.shape.abs().max()) < 0.2
     again = make_networks(config, small_head)

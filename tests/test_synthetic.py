@@ -14,6 +14,7 @@ from deca.geometry import axis_angle_to_matrix
 from deca.head.landmarks import HeadLandmarks
 from deca.head.model import HeadModel
 from deca.io.heads import default_head
+from deca.io.networks import face_landmarker
 from deca.io.shards import ShardFolder
 from deca.parameters import Parameters
 from deca.render.camera import image_to_pixels, project
@@ -113,6 +114,18 @@ def test_perspective_makes_near_things_larger_and_leaves_the_plane():
     torch.testing.assert_close(seen[0, 0], points[0, 0])
     torch.testing.assert_close(seen[0, 1], torch.tensor([0.125, 0.25, 0.1]))
     assert perspective(points, None) is points
+
+
+def test_the_landmark_network_finds_a_face_that_looks_at_it(faces):
+    found = SyntheticFaces(faces.data, faces.population, config=faces.config, landmarker=face_landmarker())
+    for number in range(20):
+        subject = found.subject(np.random.default_rng(number), "someone")
+        face = found.face(subject, np.random.default_rng([3, number]), "key")
+        if np.abs(face.truth["pose"]).max() < 0.3:
+            break
+    assert face.found_points.shape == (468, 2)
+    size = np.ptp(face.dense_landmarks)
+    assert np.linalg.norm(face.found_points - face.dense_landmarks, axis=1).mean() < 0.1 * size
 
 
 def test_a_head_without_actions_has_faces_too(small_head):

@@ -16,7 +16,7 @@ from deca.parameters import Parameters
 from deca.photo.crop import crop_image, landmark_crop
 from deca.photo.ibug import MIRROR
 from deca.render.camera import project
-from deca.training.augmentation import vary_picture
+from deca.training.augmentation import as_found, vary_picture
 from deca.training.config import AugmentationConfig, ConfigError
 from deca.training.data import FaceData, training_face
 from deca.training.sampling import FolderOrder, RingOrder
@@ -181,6 +181,22 @@ def test_varied_pictures_stay_pictures_and_what_is_covered_is_no_skin():
     np.testing.assert_array_equal(untouched, picture)
     np.testing.assert_array_equal(same, skin)
     assert gains.tolist() == [1, 1, 1]
+
+
+def test_found_points_are_near_the_true_ones_from_the_front_and_a_networks_in_profile():
+    random = np.random.default_rng(0)
+    true = np.concatenate([random.uniform(-0.5, 0.5, (468, 2)), np.ones((468, 1))], 1)
+    network = true + np.array([0.3, 0.0, 0.0])
+    front, profile = np.zeros(3), np.array([0.0, 1.2, 0.0])
+    front = [as_found(true, network, front, random) for _ in range(60)]
+    profile = [as_found(true, network, profile, random) for _ in range(60)]
+    for drawn in (front, profile):
+        none = [not one.any() for one in drawn]
+        assert 0 < sum(none) < 20
+    errors = [np.abs(one - true)[:, :2].mean() for one in front if one.any()]
+    assert 0.001 < np.median(errors) < 0.02
+    assert all(one is network for one in profile if one.any())
+    assert as_found(true, None, np.array([0.0, 1.2, 0.0]), random)[:, 2].max() <= 1
 
 
 def test_rows_are_rings_and_the_truth_is_that_of_their_faces(folder, small_head):

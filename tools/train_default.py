@@ -26,7 +26,9 @@ from deca.training.config import read_config
 from deca.training.stages import make_networks
 
 TOOLS = Path(__file__).parent / "default_networks"
-SYNTHETIC_FACES = 10_000
+SYNTHETIC_FACES, WRINKLED_FACES = 6_000, 3_000
+# Pixels of the squares that detail is learnt from.
+DETAIL_SIZE = 448
 
 
 def main() -> None:
@@ -38,16 +40,22 @@ def main() -> None:
     arguments = parser.parse_args()
     photos, work = arguments.photos, arguments.work
     work.mkdir(parents=True, exist_ok=True)
-    prepare = ["prepare", photos, "--out", work / "real", "--workers", 1]
-    deca(*prepare, "--identity", "csv", "--csv", photos / "manifest.csv", "--source", "open photographs")
+    about = ["--identity", "csv", "--csv", photos / "manifest.csv", "--source", "open photographs"]
+    deca("prepare", photos, "--out", work / "real", "--workers", 1, *about)
+    deca("prepare", photos, "--out", work / "real-detail", "--workers", 1, "--size", DETAIL_SIZE, *about)
     tool("fit_photos.py", photos, "--out", work / "fits")
     if not (work / "backgrounds").is_dir():
         tool("cut_backgrounds.py", photos, "--out", work / "backgrounds")
     made_of = ["--faces", work / "fits", "--backgrounds", work / "backgrounds"]
     synthetic = ["synthesise", "--out", work / "synthetic", "--count", SYNTHETIC_FACES, *made_of]
     deca(*synthetic, "--wrinkled", 0, "--seed", 1)
+    wrinkled = ["synthesise", "--out", work / "wrinkled", "--count", WRINKLED_FACES, *made_of]
+    deca(*wrinkled, "--wrinkled", 1, "--seed", 2, "--size", DETAIL_SIZE, "--photos-a-person", 2)
     tool("face_mesh_weights.py", "--out", work / "face_mesh.safetensors")
     deca("train", write_config("coarse", work))
+    start = work / "detail_start.safetensors"
+    tool("wrinkle_reliefs.py", work / "coarse" / "weights.safetensors", "--out", start)
+    deca("train", write_config("detail", work))
     export(work, arguments.out or data_file("default_head.npz").with_name("default_networks.safetensors"))
 
 
@@ -61,16 +69,11 @@ def write_config(name: str, work: Path) -> Path:
 
 
 def export(work: Path, out: Path) -> None:
-    """The trained coarse encoder as the file that ships; the detail networks say nothing yet."""
+    """The trained networks as the file that ships."""
     data = default_head()
-    networks = make_networks(read_config((work / "coarse.json").read_text(), "coarse"), data)
+    networks = make_networks(read_config((work / "detail.json").read_text(), "detail"), data)
     assert isinstance(networks, SmallNetworks)
-    trained = load_file(work / "coarse" / "weights.safetensors")
-    coarse = {name: values for name, values in trained.items() if name.startswith("coarse_encoder.")}
-    networks.load_state_dict(networks.state_dict() | coarse)
-    networks.detail_decoder.last.requires_grad_(False)
-    for values in networks.detail_decoder.last.parameters():
-        values.zero_()
+    networks.load_state_dict(load_file(work / "detail" / "weights.safetensors"))
     write_small_networks(out, networks, data)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 

@@ -31,7 +31,6 @@ from deca.model.small_backbone import SeparableBlock, SmallBackbone
 from deca.model.small_networks import PointEncoder, SmallNetworks
 from deca.parameters import Parameters
 from deca.render.camera import project
-from deca.training.augmentation import as_found
 from deca.training.synthetic.generator import STORED_MARGIN, stored_camera
 from deca.training.synthetic.population import Population
 
@@ -41,7 +40,6 @@ _ACTIVATIONS = ("t151", "t160", "t179", "t207")
 _FACES = 12000
 # How far points are found from where they are, in the image frame.
 _POINT_ERROR = 0.01
-_RIDGE = 30.0
 
 
 def main() -> None:
@@ -117,8 +115,8 @@ def take_random_faces(encoder: PointEncoder, data: HeadData, sizes: NetworkSizes
     """Let places be the principal components of random faces' points, and the direct estimate a ridge
     regression.
 
-    Components have about unit size; those in which points move less than they err are left smaller. The
-    points that the parameters are estimated from err as `as_found` makes them err.
+    Components have about unit size; those in which points move less than they err are left smaller, and say
+    as much less of the parameters.
     """
     random = np.random.default_rng(0)
     parameters, points = random_faces(data, random)
@@ -128,22 +126,14 @@ def take_random_faces(encoder: PointEncoder, data: HeadData, sizes: NetworkSizes
         _, deviations, directions = torch.linalg.svd(points - mean, full_matrices=False)
         deviations = deviations[: place.out_features] / len(points) ** 0.5
         # An error of each coordinate is one of the same size along each direction.
-        weight = directions[: place.out_features] / (deviations.square() + _POINT_ERROR**2).sqrt()[:, None]
+        size = (deviations.square() + _POINT_ERROR**2).sqrt()
+        weight = directions[: place.out_features] / size[:, None]
         place.weight.copy_(weight)
         place.bias.copy_(-weight @ mean)
-        found = np.stack(
-            [
-                as_found(np.pad(one, ((0, 0), (0, 1)), constant_values=1.0), pose, random)
-                for one, pose in zip(
-                    points.unflatten(1, (-1, 2)).numpy(), parameters.pose.numpy(), strict=True
-                )
-            ]
-        )
-        seen = torch.from_numpy(found[found[..., 2].any(1)][..., :2]).flatten(1)
-        true = raw_outputs(parameters, sizes)[torch.from_numpy(found[..., 2].any(1))]
-        true = (true - encoder.mean) / encoder.deviation
-        places = torch.nn.functional.pad(place(seen), (0, 1), value=1.0).double()
-        system = places.T @ places + _RIDGE * torch.eye(places.shape[1]).double()
+        true = (raw_outputs(parameters, sizes) - encoder.mean) / encoder.deviation
+        places = torch.nn.functional.pad(place(points), (0, 1), value=1.0).double()
+        errors = torch.nn.functional.pad((_POINT_ERROR / size).square(), (0, 1)).double()
+        system = places.T @ places + len(places) * errors.diag()
         solution = torch.linalg.solve(system, places.T @ true.double()).float()
         direct.weight.copy_(solution[:-1].T)
         direct.bias.copy_(solution[-1])

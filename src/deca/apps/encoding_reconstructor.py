@@ -16,10 +16,11 @@ from deca.apps.reconstruction import Reconstruction
 from deca.fitting.eyes import fit_eyes
 from deca.fitting.landmarks import LandmarkFitConfig, refine_landmarks
 from deca.fitting.observation import vertices_in_photo
-from deca.fitting.registration import register
 from deca.head.detail import DetailModel
+from deca.head.face_part import face_part, part_vertices
 from deca.head.uv import UVLayout
 from deca.io.default_networks import default_networks
+from deca.model.detail_decoder import MAP_SIZE
 from deca.model.detail_view import VIEW_CROP, DetailView
 from deca.model.small_networks import SmallNetworks
 from deca.parameters import Parameters
@@ -28,8 +29,6 @@ from deca.photo.faces import FoundFace
 from deca.photo.sampling import Photo, transform_points
 from deca.render.camera import project
 
-# Texels a side of the decoder's maps.
-_DETAIL_SIZE = 256
 # The crop in 1.1 boxes of the landmarks: the middle of what the networks were trained with.
 _CROP_MARGIN = 1.55
 
@@ -57,7 +56,10 @@ class EncodingReconstructor:
         self.networks = networks or default_networks()
         self.refine_config = LandmarkFitConfig(iterations=refine) if refine else None
         data = self.deca.data
-        self.detail_view = DetailView(data, DetailModel(data, UVLayout(data, _DETAIL_SIZE)))
+        # The view shows the face alone.
+        part = face_part(data)
+        self._face_vertices = torch.from_numpy(part_vertices(data))
+        self.detail_view = DetailView(part, DetailModel(part, UVLayout(part, MAP_SIZE)))
 
     def find(self, photo: Photo) -> list[FoundFace]:
         """Every face of a photo, from the viewer's left to right."""
@@ -94,7 +96,7 @@ class EncodingReconstructor:
     def detail_code(self, photo: Photo, crop: Crop, parameters: Parameters) -> Float[Tensor, "1 detail"]:
         """The detail code of one face."""
         image = crop_image(photo, crop.resized(VIEW_CROP))
-        vertices = self.deca.head_model(parameters).vertices
+        vertices = self.deca.head_model(parameters).vertices[:, self._face_vertices]
         view = self.detail_view(image, vertices, project(vertices, parameters.camera), parameters.lighting)
         return self.networks.detail_encoder(view)
 
@@ -126,8 +128,8 @@ class EncodingReconstructor:
         with timed(seconds, "texture"):
             vertices = self.deca.head_model(parameters).vertices
             eyes = fit_eyes(task.photo, landmarks_photo, vertices, parameters, self.deca.head_model, crop)
-            vertices_photo = register(
-                vertices_in_photo(vertices, parameters.camera, crop), self.deca.head_model, landmarks_photo
+            vertices_photo = self.fit.registration(
+                vertices_in_photo(vertices, parameters.camera, crop), landmarks_photo
             )
             photo_texture = self.fit.photo_texture
             appearance = photo_texture.appearance(task.photo, vertices, vertices_photo, parameters)

@@ -17,6 +17,7 @@ from deca.apps.synthesise_options import SynthesiseOptions
 from deca.head.data import HeadData, HeadError
 from deca.io.heads import find_head
 from deca.io.images import read_photo
+from deca.io.networks import face_landmarker
 from deca.io.parameter_files import ParameterFileError, read_parameters
 from deca.io.shards import ShardError, ShardWriter
 from deca.training.synthetic.generator import SyntheticConfig, SyntheticFaces, TexturedHead
@@ -45,7 +46,10 @@ def synthesise(options: SynthesiseOptions, console: Console) -> None:
     heads = [] if options.faces is None else textured_heads(options.faces, data)
     backgrounds = [] if options.backgrounds is None else _pictures(options.backgrounds)
     config = SyntheticConfig(size=options.size, wrinkled=options.wrinkled, photographed=options.photographed)
-    faces = SyntheticFaces(data, Population(data, expression_samples(heads)), heads, backgrounds, config)
+    population = Population(data, expression_samples(heads))
+    # Without 468 places on the head nothing can be told of the points.
+    landmarker = face_landmarker() if len(data.dense_landmark_triangles) else None
+    faces = SyntheticFaces(data, population, heads, backgrounds, config, landmarker)
     try:
         with ShardWriter(options.out) as writer:
             todo = range(len(writer.entries), options.count)

@@ -1,12 +1,11 @@
-"""The part of a head that the coarse losses look at, as a head of its own: less than half the work, the same
-face."""
+"""The part of a head that cameras look at, as a head of its own: less than half the work, the same face."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from deca.head.data import HeadData
 
@@ -24,10 +23,8 @@ def face_part(data: HeadData) -> HeadData:
     The joints, which depend on every vertex of the head, become vertices themselves, the last ones; so the
     part moves exactly as the whole does. Seen from the side it is a sheet with nothing behind it.
     """
-    kept = data.region("face").copy()
-    for name in _LANDMARKS:
-        kept[getattr(data, name).flatten()] = True
-    vertices = np.unique(data.triangles[kept])
+    kept = _kept(data)
+    vertices = part_vertices(data)
     # Where an old triangle or vertex has gone.
     triangle_place = np.cumsum(kept) - 1
     vertex_place = np.zeros(len(data.template_vertices), np.int64)
@@ -51,9 +48,21 @@ def face_part(data: HeadData) -> HeadData:
     return replace(data, **changes)
 
 
+def part_vertices(data: HeadData) -> Int[np.ndarray, " vertex"]:
+    """The vertices of the head that its part has, in its order; the part's joints come after them."""
+    return np.unique(data.triangles[_kept(data)])
+
+
 def face_vertices(data: HeadData) -> Int[np.ndarray, " vertex"]:
     """The vertices of the region "face"."""
     return np.unique(data.triangles[data.region("face")])
+
+
+def _kept(data: HeadData) -> Bool[np.ndarray, " triangle"]:
+    kept = data.region("face").copy()
+    for name in _LANDMARKS:
+        kept[getattr(data, name).flatten()] = True
+    return kept
 
 
 def _with_joints(

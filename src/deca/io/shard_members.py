@@ -36,7 +36,8 @@ class StoredFace:
     crop, centres at half-integers; `dense_landmarks` holds MediaPipe's 468, or none. `about` holds at least
     "identity", "photo", "source", "licence", "quality" (numbers by name) and "T_photo_crop" (3 x 3), and
     "head", the name of the head model, where the `truth` is known: the fields of Parameters of this face,
-    the camera that of this square. `displacement` is in metres along the normal, in UV.
+    the camera that of this square. `displacement` is in metres along the normal, in UV. The landmarks of a
+    face of known truth are true ones; `found_points` may then be the 468 that the landmark network finds.
     """
 
     key: str
@@ -47,6 +48,7 @@ class StoredFace:
     about: Mapping[str, Any]
     truth: Mapping[str, np.ndarray] | None
     displacement: Float[np.ndarray, "map map"] | None
+    found_points: Float[np.ndarray, "468 2"] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ def encode_face(face: StoredFace) -> EncodedFace:
         members["truth.npz"] = stream.getvalue()
     if face.displacement is not None:
         members["displacement.png"] = displacement_png(face.displacement)[0]
+    if face.found_points is not None:
+        members["found.npy"] = _npy(face.found_points)
     return EncodedFace(face.key, face.about, members)
 
 
@@ -106,6 +110,7 @@ def decode_face(key: str, members: Mapping[str, bytes]) -> StoredFace:
         about=read("json", _object),
         truth=read("truth.npz", _arrays) if "truth.npz" in members else None,
         displacement=read("displacement.png", _displacement) if "displacement.png" in members else None,
+        found_points=read("found.npy", _array) if "found.npy" in members else None,
     )
     size = len(face.image)
     for name, found, expected in (
@@ -113,8 +118,9 @@ def decode_face(key: str, members: Mapping[str, bytes]) -> StoredFace:
         ("skin.png", face.skin.shape, (size, size)),
         ("landmarks.npy", face.landmarks.shape, (68, 2)),
         ("dense.npy", face.dense_landmarks.shape, (len(face.dense_landmarks), 2)),
+        ("found.npy", None if face.found_points is None else face.found_points.shape, (468, 2)),
     ):
-        if found != expected:
+        if found is not None and found != expected:
             raise ShardError(f"{key}.{name} has shape {found}, expected {expected}")
     return face
 

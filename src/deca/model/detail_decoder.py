@@ -5,6 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+MAP_SIZE = 256
+"""Texels a side of the decoders' maps."""
 DEEPEST = 0.01
 _FIRST_SIDE = 8
 _CHANNELS = (128, 128, 64, 64, 32, 16)

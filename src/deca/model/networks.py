@@ -81,9 +81,10 @@ class DecaNetworks(nn.Module):
 
     def coarse(
         self, image: Float[Tensor, "batch 3 224 224"], points: Float[Tensor, "batch 468 3"]
-    ) -> Float[Tensor, "batch output"]:
-        """The coarse encoder's outputs for crops, RGB in [0, 1]; as published, it sees the picture alone."""
-        return self.coarse_encoder(image)
+    ) -> tuple[Float[Tensor, "batch output"], None]:
+        """The coarse encoder's outputs for crops, RGB in [0, 1]; as published, it sees the picture alone, and
+        no points in it."""
+        return self.coarse_encoder(image), None
 
     def encode(self, image: Float[Tensor, "batch 3 224 224"]) -> Parameters:
         """Parameters of crops, RGB in [0, 1]; neck and eyes, which nothing estimates, stay at rest."""

@@ -72,12 +72,13 @@ class FacePoints(nn.Module):
 
 
 class SmallBackbone(nn.Module):
-    """Images of 192 x 192, and the 468 points found in them, to 640 features.
+    """Images of 192 x 192, and the 468 points found in them, to 640 features and points of its own.
 
-    128 are the places of the points: `place` takes these to numbers of about unit size, one for each way in
-    which faces differ most (see tools/default_networks/face_mesh_weights.py). 512 are of everything else: 3 x
-    3 places of 256 channels, the means of the channels of every size before, and the picture itself at 12 x
-    12 pixels. Where no points were found, the backbone's own take their place.
+    128 features are the places of the points: `place` takes these to numbers of about unit size, one for each
+    way in which faces differ most (see tools/default_networks/face_mesh_weights.py). 512 are of everything
+    else: 3 x 3 places of 256 channels, the means of the channels of every size before, the picture itself at
+    12 x 12 pixels, and the places of the points that the backbone finds itself, which see more of a profile.
+    Where no points were found, its own take their place.
     """
 
     def __init__(self) -> None:
@@ -102,13 +103,13 @@ class SmallBackbone(nn.Module):
             SeparableBlock(_WIDE, _WIDE),
         )
         self.norm = nn.LayerNorm(_OTHERS)
-        self.mix = nn.Linear(_OTHERS + POINT_FEATURES, MIXED_FEATURES)
+        self.mix = nn.Linear(_OTHERS + 2 * POINT_FEATURES, MIXED_FEATURES)
         self.mix_activation = nn.PReLU(MIXED_FEATURES)
 
     def forward(
         self, image: Float[Tensor, "batch 3 192 192"], points: Float[Tensor, "batch 468 3"]
-    ) -> tuple[Float[Tensor, "batch 512"], Float[Tensor, "batch 128"]]:
-        """Features of images of RGB in [0, 1], and those of the points alone.
+    ) -> tuple[Float[Tensor, "batch 512"], Float[Tensor, "batch 128"], Float[Tensor, "batch 468 2"]]:
+        """Features of images of RGB in [0, 1], those of the points alone, and the backbone's own points.
 
         `points` are (x, y) in the image frame and how sure they are, 0 where none was found.
         """
@@ -120,9 +121,10 @@ class SmallBackbone(nn.Module):
             x = blocks(x)
             means.append(x.mean((2, 3)))
         own = self.face_points(x).float().unflatten(1, (_POINTS, 2))
-        seen = torch.lerp(own, points[..., :2], points[..., 2:])
-        places = self.place(seen.flatten(1))
+        places = self.place(torch.lerp(own, points[..., :2], points[..., 2:]).flatten(1))
+        own_places = self.place(own.flatten(1))
         small = avg_pool2d(image, IMAGE_SIZE // _SMALL_PICTURE)
         # Of the size of the other features, so that the norm leaves something of it.
         others = self.norm(torch.cat([self.wide(x).flatten(1), *means, 4 * small.flatten(1) - 2], 1))
-        return self.mix_activation(self.mix(torch.cat([others, places], 1))), places
+        mixed = self.mix_activation(self.mix(torch.cat([others, places, own_places], 1)))
+        return mixed, places, own

@@ -31,7 +31,8 @@ class FaceBatch:
     """Crops of faces in rings: `ring` photos of one person stand in consecutive rows.
 
     `image` is RGB in [0, 1]; `skin` in [0, 1] weighs the pixels that show bare skin. Landmarks are (x, y) in
-    the crop's image frame with a confidence in [0, 1] beside them, zero where a point is not known. `person`
+    the crop's image frame with a confidence in [0, 1] beside them, zero where a point is not known; the
+    `found_points` are what the landmark network would say of the dense ones, which may be true. `person`
     numbers the people; `names` say which photo a row is, for messages.
     """
 

@@ -12,15 +12,16 @@ from torch import Tensor, nn
 
 from deca.head.albedo import AlbedoModel
 from deca.head.data import HeadData
+from deca.head.face_part import face_part, face_vertices
 from deca.head.landmarks import HeadLandmarks
 from deca.head.model import Head, HeadModel
+from deca.model.small_networks import SmallNetworks
 from deca.parameters import Parameters
 from deca.render.camera import project
 from deca.render.renderer import Rendering, render_lit, render_texture
 from deca.render.surface import SurfaceModel
 from deca.training import losses, supervised
 from deca.training.batch import FaceBatch
-from deca.training.face_part import face_part, face_vertices
 from deca.training.identity import identity_loss
 from deca.training.stage import (
     LossTerm,
@@ -36,6 +37,8 @@ from deca.training.supervised import TrueDistances
 Loss = Callable[..., Float[Tensor, " face"]]
 
 CONSISTENCY = "shape_consistency"
+POINTS = "encoder_points"
+"""The points that the small encoder sees itself."""
 _POINTS = ("landmarks", "dense_landmarks", "eyes", "lips")
 _PICTURES = ("photometric", "identity")
 _SIZES = ("shape", "expression", "albedo", "lighting", "actions")
@@ -51,7 +54,7 @@ _TRUTH = (
     "true_albedo",
     "true_lighting",
 )
-TERMS = (*_POINTS, *_PICTURES, *_SIZES, CONSISTENCY, *_TRUTH)
+TERMS = (POINTS, *_POINTS, *_PICTURES, *_SIZES, CONSISTENCY, *_TRUTH)
 """What can be given a weight."""
 # Forms of the losses as in the paper and as in the released code; what is not here has one.
 _PAPER: Mapping[str, Loss] = {
@@ -96,7 +99,11 @@ class CoarseStage(Stage):
         wanted = {name: weight for name, weight in weights.items() if weight}
         if recognition is None:
             wanted.pop("identity", None)
-        self._base = {name: wanted[name] for name in (*_POINTS, *_PICTURES, *_SIZES) if name in wanted}
+        if not isinstance(networks, SmallNetworks):
+            wanted.pop(POINTS, None)
+        self._base = {
+            name: wanted[name] for name in (POINTS, *_POINTS, *_PICTURES, *_SIZES) if name in wanted
+        }
         self._true = {name: wanted[name] for name in _TRUTH if name in wanted}
         consistency = wanted.get(CONSISTENCY, 0.0)
         compared = [name for name in (*_POINTS, *_PICTURES) if name in wanted and consistency]
@@ -121,7 +128,7 @@ class CoarseStage(Stage):
         estimated."""
         seen = batch.landmarks[..., 2].any(1)
         everywhere = torch.ones_like(batch.truth.known)
-        by_name = {"dense_landmarks": batch.dense_landmarks[..., 2].any(1)}
+        by_name = dict.fromkeys((POINTS, "dense_landmarks"), batch.dense_landmarks[..., 2].any(1))
         by_name |= dict.fromkeys(("landmarks", "eyes", "lips"), seen)
         by_name |= dict.fromkeys(_PICTURES, shows_skin(batch, self._draw_known))
         base = {name: by_name.get(name, everywhere) for name in self._base}
@@ -130,7 +137,7 @@ class CoarseStage(Stage):
 
     def losses(self, batch: FaceBatch, step: int) -> dict[str, LossTerm]:
         """Every term of a batch; `step` decides whose shapes are exchanged."""
-        found = self.encode(batch)
+        found, points = self.encode(batch)
         defined = self.defined(batch)
         # Places and light need all their digits, whatever the networks compute with.
         with torch.autocast(batch.image.device.type, enabled=False):
@@ -138,6 +145,8 @@ class CoarseStage(Stage):
             head = self.head_model(found)
             values = self._self_supervised(found, head, batch, photo, self._base)
             values |= self._supervised(found, head, batch)
+            if points is not None and POINTS in self._base:
+                values[POINTS] = losses.landmark_loss(points.float(), batch.dense_landmarks)
             if self._exchanged:
                 other = losses.with_shapes_of(found, other_rows(batch, self._seed, step, self._released))
                 head = self.head_model(other)
@@ -148,7 +157,7 @@ class CoarseStage(Stage):
     @torch.no_grad()
     def pictures(self, batch: FaceBatch) -> dict[str, Float[Tensor, "face 3 size size"]]:
         """The crops, and the renderings laid over them."""
-        found = self.encode(batch)
+        found, _ = self.encode(batch)
         albedo_uv, size = self.albedo_model(found.albedo), batch.image.shape[-1]
         drawn = self.render(found, self.head_model(found), albedo_uv, size)
         return {

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from deca.head.data import HeadData
 from deca.io.networks import dense_landmark_mirror
 from deca.io.shards import ShardFolder, StoredFace
+from deca.model.detail_decoder import MAP_SIZE
 from deca.parameters import Parameters
 from deca.photo.crop import LANDMARK_MARGIN, square_crop
 from deca.photo.ibug import MIRROR
@@ -28,7 +29,6 @@ from deca.training.config import AugmentationConfig, ConfigError, TrainConfig
 from deca.training.sampling import RingOrder
 from deca.training.split import held_back
 
-DISPLACEMENT_SIZE = 256
 _DENSE = 468
 # What sets the random numbers of a ring apart from those of its photos.
 _RING, _PHOTO = 0, 1
@@ -123,6 +123,8 @@ class FaceData(Dataset[FaceBatch]):
             sampler=range(first, last),
             num_workers=workers,
             prefetch_factor=2 if workers else None,
+            # A fork of a process that has threads may crash both.
+            multiprocessing_context="spawn" if workers else None,
         )
 
     def _mirrored(self, ring: int, known: bool) -> bool:
@@ -151,7 +153,7 @@ class FaceData(Dataset[FaceBatch]):
             if field.name != "detail"
         }
         # Only the detail stage asks for displacements, which would be most of the bytes.
-        size = DISPLACEMENT_SIZE if self._config.stage == "detail" else 1
+        size = MAP_SIZE if self._config.stage == "detail" else 1
         maps = [_resized(face.displacement, size) for face in faces]
         return FaceBatch(
             image=stacked([face.image.transpose(2, 0, 1) for face in faces]),
@@ -193,12 +195,17 @@ def training_face(
     picture, skin, gains = vary_picture(picture, skin, face.truth is not None, config, random)
     order = dense_landmark_mirror() if mirrored else np.arange(_DENSE)
     dense = _landmarks(face.dense_landmarks, T_stored_crop, size, order)
+    found = dense
+    if face.truth is not None:
+        seen = face.found_points
+        found = None if seen is None else _landmarks(seen, T_stored_crop, size, order)
+        found = as_found(dense, found, face.truth["pose"], random)
     return TrainingFace(
         image=picture,
         skin=skin,
         landmarks=_landmarks(face.landmarks, T_stored_crop, size, MIRROR if mirrored else np.arange(68)),
         dense_landmarks=dense,
-        found_points=dense if face.truth is None else as_found(dense, face.truth["pose"], random),
+        found_points=found,
         truth=None if face.truth is None else _truth(face, T_stored_crop, size, gains),
         displacement=face.displacement,
     )

@@ -16,8 +16,10 @@ from deca.geometry import vertex_normals
 from deca.head.albedo import AlbedoModel
 from deca.head.data import HeadData
 from deca.head.detail import DetailModel
+from deca.head.face_part import face_part
 from deca.head.model import HeadModel
 from deca.head.uv import UVLayout
+from deca.model.detail_decoder import MAP_SIZE
 from deca.model.detail_view import DetailView
 from deca.model.networks import decoder_input
 from deca.model.small_networks import SmallNetworks
@@ -45,8 +47,6 @@ from deca.training.stage import (
 Features = Callable[[Float[Tensor, "face 3 size size"]], Sequence[Float[Tensor, "face _ _ _"]]]
 
 CONSISTENCY = "consistency"
-MAP_SIZE = 256
-"""Texels a side of the decoder's maps."""
 _PICTURES = ("photometric", "mrf")
 _MAPS = ("symmetry", "size", "roughness", "true_displacement")
 TERMS = (*_PICTURES, *_MAPS, CONSISTENCY)
@@ -65,18 +65,11 @@ class _Coarse:
     parameters: Parameters
     vertices: Float[Tensor, "face vertex 3"]
     vertices_image: Float[Tensor, "face vertex 3"]
-    albedo_uv: Float[Tensor, "face 3 map map"]
-    visible_uv: Float[Tensor, "face 1 map map"]
 
     def rows(self, rows: Int[Tensor, " row"]) -> _Coarse:
         """Some of the faces."""
-        return _Coarse(
-            self.parameters.map(lambda values: values[rows]),
-            self.vertices[rows],
-            self.vertices_image[rows],
-            self.albedo_uv[rows],
-            self.visible_uv[rows],
-        )
+        parameters = self.parameters.map(lambda values: values[rows])
+        return _Coarse(parameters, self.vertices[rows], self.vertices_image[rows])
 
 
 @dataclass(frozen=True)
@@ -86,6 +79,7 @@ class _Photo:
     rows: Int[Tensor, " row"]
     coarse: _Coarse
     surface: Surface | None
+    albedo_uv: Float[Tensor, "row 3 map map"]
     image: Float[Tensor, "row 3 size size"]
     weights: Float[Tensor, "row 1 size size"]
     features: Sequence[Tensor]
@@ -123,14 +117,15 @@ class DetailStage(Stage):
         self._base = {name: wanted[name] for name in (*_PICTURES, *_MAPS) if name in wanted}
         consistency = wanted.get(CONSISTENCY, 0.0)
         self._exchanged = {name: consistency * weight for name, weight in self._base.items() if consistency}
-        self.head_model, self.surface_model = HeadModel(data), SurfaceModel(data)
-        self.layout = UVLayout(data, MAP_SIZE)
-        self.detail_model = DetailModel(data, self.layout)
+        part = face_part(data)
+        self.head_model, self.surface_model = HeadModel(part), SurfaceModel(part)
+        self.layout = UVLayout(part, MAP_SIZE)
+        self.detail_model = DetailModel(part, self.layout)
         self.albedo_model = AlbedoModel.averaged(data.albedo_mean, data.albedo_basis, MAP_SIZE)
-        self.detail_view = DetailView(data, self.detail_model)
-        skin = skin_region(data, self.layout)
+        self.detail_view = DetailView(part, self.detail_model)
+        skin = skin_region(part, self.layout)
         self.register_buffer("skin", skin, persistent=False)
-        both = (skin & skin.flip(3)).float() * mirrored_texels(data, self.layout)
+        both = (skin & skin.flip(3)).float() * mirrored_texels(part, self.layout)
         self.register_buffer("symmetric", both, persistent=False)
 
     @property
@@ -159,7 +154,8 @@ class DetailStage(Stage):
         # Both in one pass, for the sake of the batch norm's statistics.
         maps = self.networks.detail_decoder(torch.cat(inputs)).float().chunk(len(inputs))
         with torch.autocast(batch.image.device.type, enabled=False):
-            photo = self._photo(batch, coarse)
+            pictured = any(name in self._base for name in _PICTURES)
+            photo = self._photo(batch, coarse) if pictured else None
             values = self._compared(maps[0], coarse, photo, batch, self._base)
             if exchanged:
                 terms = self._compared(maps[1], coarse, photo, batch, self._exchanged)
@@ -174,8 +170,9 @@ class DetailStage(Stage):
         displacement = self.networks.detail_decoder(decoder_input(found)).float()
         normals = self.detail_model(coarse.vertices, displacement)
         surface = self.surface_model(coarse.vertices, coarse.vertices_image, size, size)
-        drawn = render_detailed(surface, coarse.albedo_uv, normals, found.lighting)
-        grey = torch.full_like(coarse.albedo_uv, _CLAY)
+        albedo_uv = self.albedo_model(found.albedo)
+        drawn = render_detailed(surface, albedo_uv, normals, found.lighting)
+        grey = torch.full_like(albedo_uv, _CLAY)
         light = torch.zeros_like(found.lighting)
         light[:, : len(_CLAY_LIGHT)] = light.new_tensor(_CLAY_LIGHT)[:, None]
         shown = {
@@ -189,19 +186,22 @@ class DetailStage(Stage):
     @torch.no_grad()
     def _coarse(self, batch: FaceBatch) -> _Coarse:
         """The coarse faces of crops."""
-        found = self.encode(batch)
+        found, _ = self.encode(batch)
         if self._actions:
             # Nor does what follows the training see more: a facial action means nothing beyond.
             found = found.replace(expression=found.expression.clamp(0, 1))
         with torch.autocast(batch.image.device.type, enabled=False):
             vertices = self.head_model(found).vertices
-            seen = project(vertices, found.camera)
-            surface = self.surface_model(vertices, seen, self._photometric_size, self._photometric_size)
-            normals = self.layout.at_texels(vertex_normals(vertices, self.head_model.triangles))
-            tolerance = _TOLERANCE * float(found.camera[:, 0].abs().mean())
-            visible = visible_points(self.layout.at_texels(seen), normals, surface, tolerance)
-            visible_uv = self.layout.image(visible.float()[..., None])
-            return _Coarse(found, vertices, seen, self.albedo_model(found.albedo), visible_uv)
+            return _Coarse(found, vertices, project(vertices, found.camera))
+
+    def _visible_uv(self, coarse: _Coarse) -> Float[Tensor, "face 1 map map"]:
+        """Which texels the crops show."""
+        vertices, seen, size = coarse.vertices, coarse.vertices_image, self._photometric_size
+        surface = self.surface_model(vertices, seen, size, size)
+        normals = self.layout.at_texels(vertex_normals(vertices, self.head_model.triangles))
+        tolerance = _TOLERANCE * float(coarse.parameters.camera[:, 0].abs().mean())
+        visible = visible_points(self.layout.at_texels(seen), normals, surface, tolerance)
+        return self.layout.image(visible.float()[..., None])
 
     def _with_details(self, coarse: _Coarse, image: Float[Tensor, "face 3 size size"]) -> Parameters:
         """The faces with the detail codes of their crops."""
@@ -220,38 +220,38 @@ class DetailStage(Stage):
         surface = None
         with torch.no_grad():
             image, weights = batch.image[rows], batch.skin[rows]
+            albedo_uv = self.albedo_model(coarse.parameters.albedo)
             if self._released:
                 grid = self.layout.to_uv(coarse.vertices_image[..., :2]).permute(0, 2, 3, 1)
                 image, weights = (grid_sample(part, grid, align_corners=False) for part in (image, weights))
-                weights = detail_losses.released_patch(weights * coarse.visible_uv * self.skin)
+                weights = detail_losses.released_patch(weights * self._visible_uv(coarse) * self.skin)
                 image = detail_losses.released_patch(image)
             else:
                 image, weights = resized(image, size), resized(weights, size)
-                surface = (
-                    self.surface_model(coarse.vertices, coarse.vertices_image, size, size)
-                    if len(rows)
-                    else None
-                )
+                if len(rows):
+                    surface = self.surface_model(coarse.vertices, coarse.vertices_image, size, size)
+                    # The inside of a cheek shows where the whole head would show an ear.
+                    front = surface.fragments.image((surface.normals[:, 2:] > 0).float())
+                    weights = losses.visible_only(weights, front)
             features = self.features(image * weights) if self.features and len(rows) else []
-        return _Photo(rows, coarse, surface, image, weights, features)
+        return _Photo(rows, coarse, surface, albedo_uv, image, weights, features)
 
     def _compared(
         self,
         displacement: Float[Tensor, "face 1 map map"],
         coarse: _Coarse,
-        photo: _Photo,
+        photo: _Photo | None,
         batch: FaceBatch,
         names: Container[str],
     ) -> dict[str, Float[Tensor, " face"]]:
         """The named terms of displacements."""
         released = self._released
         values: dict[str, Tensor] = {}
-        if any(name in names for name in _PICTURES):
+        if photo is not None:
             values |= self._pictured(displacement, photo, names)
         if "symmetry" in names and released:
-            values["symmetry"] = detail_losses.released_symmetry_loss(
-                displacement, coarse.visible_uv * self.skin
-            )
+            seen = self._visible_uv(coarse) * self.skin
+            values["symmetry"] = detail_losses.released_symmetry_loss(displacement, seen)
         elif "symmetry" in names:
             values["symmetry"] = detail_losses.soft_symmetry_loss(displacement, self.symmetric)
         if "size" in names:
@@ -278,11 +278,11 @@ class DetailStage(Stage):
         normals = self.detail_model(coarse.vertices, displacement[rows])
         lighting = coarse.parameters.lighting
         if photo.surface is None:
-            drawn = detail_losses.released_patch(coarse.albedo_uv * self._shading_uv(normals, lighting))
+            drawn = detail_losses.released_patch(photo.albedo_uv * self._shading_uv(normals, lighting))
             weights = photo.weights
         else:
-            rendering = render_detailed(photo.surface, coarse.albedo_uv, normals, lighting)
-            drawn, weights = rendering.image, losses.visible_only(photo.weights, rendering.alpha)
+            rendering = render_detailed(photo.surface, photo.albedo_uv, normals, lighting)
+            drawn, weights = rendering.image, photo.weights
         values = {}
         if "photometric" in names:
             values["photometric"] = spread(losses.photometric_loss(photo.image, drawn, weights), rows, faces)

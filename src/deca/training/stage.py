@@ -49,12 +49,14 @@ class Stage(nn.Module, ABC):
         for name, part in networks.named_children():
             part.requires_grad_(name in self.trained)
 
-    def encode(self, batch: FaceBatch) -> Parameters:
-        """What the coarse encoder says of crops of any size; no detail."""
+    def encode(self, batch: FaceBatch) -> tuple[Parameters, Float[Tensor, "face 468 2"] | None]:
+        """What the coarse encoder says of crops of any size, no detail, and the points that it sees itself,
+        if it does."""
         sizes = self.networks.sizes
         image = resized(batch.image, input_size(self.networks))
-        coarse = self.networks.coarse(image, batch.found_points).float()
-        return read_outputs(coarse, coarse.new_zeros(len(coarse), sizes.detail), sizes)
+        coarse, points = self.networks.coarse(image, batch.found_points)
+        coarse = coarse.float()
+        return read_outputs(coarse, coarse.new_zeros(len(coarse), sizes.detail), sizes), points
 
     @property
     @abstractmethod

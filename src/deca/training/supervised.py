@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from deca.geometry import axis_angle_to_matrix
 from deca.head.data import HeadData
+from deca.head.face_part import face_vertices
 from deca.head.model import HeadModel
 from deca.head.uv import UVLayout
 from deca.parameters import Parameters
 from deca.render.lighting import harmonics
-from deca.training.face_part import face_vertices
 
 _MILLIMETRES = 1000.0
 _DIRECTIONS = 1000

@@ -21,10 +21,12 @@ from deca.head.uv import UVLayout
 from deca.io.shard_members import StoredFace
 from deca.parameters import Parameters
 from deca.photo.crop import LANDMARK_MARGIN
+from deca.photo.landmarks import Landmarker
 from deca.raster.rasterise import rasterise
 from deca.render.camera import image_to_pixels, project
 from deca.render.openness import openness
 from deca.training.synthetic.camera_noise import through_camera
+from deca.training.synthetic.found_points import points_found
 from deca.training.synthetic.light import Light, lamp_reach, random_light
 from deca.training.synthetic.painting import Paint, paint_head
 from deca.training.synthetic.population import Population
@@ -81,8 +83,8 @@ class Subject:
 class SyntheticFaces:
     """Makes synthetic faces of one head model; everything is drawn from the `random` that a call is given.
 
-    `heads` are textures from photos (semi-synthetic faces), `backgrounds` pictures to stand before. One
-    instance serves several threads.
+    `heads` are textures from photos (semi-synthetic faces), `backgrounds` pictures to stand before. With a
+    `landmarker` faces also carry the points that it finds. One instance serves several threads.
     """
 
     def __init__(
@@ -92,9 +94,11 @@ class SyntheticFaces:
         heads: Sequence[TexturedHead] = (),
         backgrounds: Sequence[UInt8[np.ndarray, "height width 3"]] = (),
         config: SyntheticConfig | None = None,
+        landmarker: Landmarker | None = None,
     ) -> None:
         self.data, self.population, self.heads, self.backgrounds = data, population, heads, backgrounds
         self.config = config or SyntheticConfig()
+        self.landmarker = landmarker
         self.head_model = HeadModel(data)
         self.landmarks = HeadLandmarks(data)
         self.layout = UVLayout(data, _MAP_SIZE)
@@ -164,6 +168,9 @@ class SyntheticFaces:
             "T_photo_crop": np.eye(3).tolist(),
             "head": self.data.name,
         }
+        found = None
+        if self.landmarker is not None:
+            found = points_found(image, dense, self.landmarker, random).astype(np.float32)
         truth = {field.name: getattr(parameters, field.name)[0].numpy() for field in fields(Parameters)}
         return StoredFace(
             key=key,
@@ -174,6 +181,7 @@ class SyntheticFaces:
             about=about,
             truth=truth,
             displacement=None if displacement is None else displacement[0, 0].numpy(),
+            found_points=found,
         )
 
     def _distance(self, random: np.random.Generator) -> float | None:
