@@ -45,13 +45,15 @@ bench-quality: .venv/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quality.py --write
 
 ## make train-default         make the default weights again from PHOTOS, in build/default; takes hours
+##                            (OPTIONS=--ablations: once more without the consistency losses, too)
 train-default: .venv/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python tools/train_default.py $(PHOTOS)
+	OMP_NUM_THREADS=1 $(BIN)/python tools/train_default.py $(PHOTOS) $(OPTIONS)
 
-## make gallery PHOTOS=DIR    sheets and renderings of a folder of photos, in gallery/ (never committed)
+## make gallery PHOTOS=DIR    sheets and renderings of a folder of photos, and the ablations, in gallery/ (never committed)
 PHOTOS ?= ../shared/photos
 gallery: .venv/.installed-dev
 	$(BIN)/python tools/gallery.py $(PHOTOS) --out gallery
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ablations.py --out gallery
 
 ## make build-data            make everything in src/deca/data again from its published sources
 build-data: .venv/.installed-dev

@@ -142,7 +142,7 @@ class Codes:
     def encode(self, key, photo, found):
         raise NotImplementedError
 
-    def with_detail(self, photo, crop, parameters):
+    def with_detail(self, photo, found, crop, parameters):
         raise NotImplementedError
 
     def displacement(self, parameters: Parameters) -> torch.Tensor:

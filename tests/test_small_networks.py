@@ -13,7 +13,13 @@ from deca.io.files import data_file
 from deca.io.heads import default_head
 from deca.model.networks import NetworkSizes, read_outputs
 from deca.model.small_backbone import MIXED_FEATURES, POINT_FEATURES, SeparableBlock, SmallBackbone
-from deca.model.small_networks import RELIEFS, SmallDetailDecoder, SmallNetworks, output_scaling
+from deca.model.small_networks import (
+    RELIEFS,
+    SmallDetailDecoder,
+    SmallNetworks,
+    output_scaling,
+    relief_responses,
+)
 from deca.model.weights import WeightsError
 
 SIZES = NetworkSizes(shape=6, albedo=5, expression=4, detail=7, eyes=4)
@@ -94,7 +100,7 @@ def test_estimated_eyes_turn_about_x_and_y():
 
 def test_detail_goes_from_a_view_to_a_displacement():
     networks = small_networks()
-    code = networks.detail_encoder(torch.rand(1, 4, 256, 256))
+    code = networks.detail_code(torch.rand(1, 4, 256, 256))
     parameters = networks.encode(torch.rand(1, 3, 192, 192), torch.zeros(1, 468, 3)).replace(detail=code)
     assert networks.displacement(parameters).shape == (1, 1, 256, 256)
 
@@ -161,3 +167,22 @@ def test_a_code_shows_when_the_face_moves():
     assert not one.equal(other)
     decoder.reliefs.bias.data.fill_(50.0)
     assert float(decoder(torch.zeros(1, 12)).max()) == pytest.approx(0.01)
+
+
+def test_a_relief_that_is_seen_answers_most():
+    random = torch.Generator().manual_seed(0)
+    reliefs = torch.nn.functional.interpolate(
+        torch.randn(1, 5, 32, 32, generator=random), (256, 256), mode="bicubic"
+    )[0]
+    follows_u, follows_v = torch.full((256, 256), 0.3), torch.full((256, 256), -0.2)
+    for number, relief in enumerate(reliefs):
+        across = torch.nn.functional.pad(relief[:, 2:] - relief[:, :-2], (1, 1)) / 2
+        up = -torch.nn.functional.pad(relief[2:] - relief[:-2], (0, 0, 1, 1)) / 2
+        lightness = follows_u * across + follows_v * up
+        view = torch.stack([lightness, torch.ones(256, 256), follows_u, follows_v])[None]
+        found = relief_responses(view, reliefs.flatten(1).T)[0]
+        assert int(found.argmax()) == number
+        brighter = view * torch.tensor([2.0, 1.0, 2.0, 2.0])[:, None, None]
+        torch.testing.assert_close(
+            relief_responses(brighter, reliefs.flatten(1).T)[0], found, rtol=1e-2, atol=1e-3
+        )

@@ -2,6 +2,10 @@
 ships.
 
     python tools/train_default.py PHOTOS --work build/default
+    python tools/train_default.py PHOTOS --work build/default --ablations
+
+With --ablations the same trainings then run once more without the consistency losses, for
+benchmarks/ablations.py.
 
 PHOTOS holds a manifest.csv (file, identity, licence). Every step goes on where it was stopped, and does
 nothing when it is done. People who are held back (deca.training.split) are left out of all of it. The numbers
@@ -12,13 +16,15 @@ differ from processor to processor.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 from safetensors.torch import load_file
+from torch import Tensor
 
-from deca.io.default_networks import write_small_networks
+from deca.io.default_networks import DEFAULT_NETWORKS, write_small_networks
 from deca.io.files import data_file
 from deca.io.heads import default_head
 from deca.model.small_networks import SmallNetworks
@@ -26,7 +32,11 @@ from deca.training.config import read_config
 from deca.training.stages import make_networks
 
 TOOLS = Path(__file__).parent / "default_networks"
-SYNTHETIC_FACES, WRINKLED_FACES = 6_000, 3_000
+SYNTHETIC_FACES, WRINKLED_FACES = 6_000, 1_000
+# Two folders of wrinkled faces, which may be made at the same time.
+WRINKLED_SEEDS = (2, 3)
+# What benchmarks/ablations.py compares.
+DETAIL, SHAPE = "without_detail_consistency", "without_shape_consistency"
 # Pixels of the squares that detail is learnt from.
 DETAIL_SIZE = 448
 
@@ -37,6 +47,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--work", type=Path, default=Path("build/default"))
     parser.add_argument("--out", type=Path, help="the file of weights; by default that of the package")
+    parser.add_argument("--ablations", action="store_true", help="train without the consistency losses too")
     arguments = parser.parse_args()
     photos, work = arguments.photos, arguments.work
     work.mkdir(parents=True, exist_ok=True)
@@ -49,31 +60,52 @@ def main() -> None:
     made_of = ["--faces", work / "fits", "--backgrounds", work / "backgrounds"]
     synthetic = ["synthesise", "--out", work / "synthetic", "--count", SYNTHETIC_FACES, *made_of]
     deca(*synthetic, "--wrinkled", 0, "--seed", 1)
-    wrinkled = ["synthesise", "--out", work / "wrinkled", "--count", WRINKLED_FACES, *made_of]
-    deca(*wrinkled, "--wrinkled", 1, "--seed", 2, "--size", DETAIL_SIZE, "--photos-a-person", 2)
+    for seed in WRINKLED_SEEDS:
+        # No textures of photographs: the wrinkles in them would be told to be none.
+        wrinkled = ["synthesise", "--out", work / f"wrinkled-{seed}", "--count", WRINKLED_FACES, *made_of]
+        wrinkled += ["--seed", seed, "--wrinkled", 1, "--photographed", 0, "--most-yaw", 40, "--sharp"]
+        deca(*wrinkled, "--size", DETAIL_SIZE, "--photos-a-person", 2)
     tool("face_mesh_weights.py", "--out", work / "face_mesh.safetensors")
     deca("train", write_config("coarse", work))
     start = work / "detail_start.safetensors"
     tool("wrinkle_reliefs.py", work / "coarse" / "weights.safetensors", "--out", start)
     deca("train", write_config("detail", work))
-    export(work, arguments.out or data_file("default_head.npz").with_name("default_networks.safetensors"))
+    trained = load_file(work / "detail" / "weights.safetensors")
+    export(trained, work, arguments.out or data_file("default_head.npz").with_name(DEFAULT_NETWORKS))
+    if arguments.ablations:
+        train_ablations(work, trained)
 
 
-def write_config(name: str, work: Path) -> Path:
-    """A training's configuration with the paths of this working folder in place of WORK."""
-    text = (TOOLS / f"{name}.json").read_text().replace("WORK", str(work))
-    read_config(text, name)
+def train_ablations(work: Path, trained: dict[str, Tensor]) -> None:
+    """The detail networks once more without detail consistency, the coarse encoder without shape
+    consistency."""
+    for stage, loss, name in (("detail", "consistency", DETAIL), ("coarse", "shape_consistency", SHAPE)):
+        deca("train", write_config(stage, work, name, loss))
+        other = load_file(work / name / "weights.safetensors")
+        part = {key: values for key, values in other.items() if key.startswith(f"{stage}_")}
+        export(trained | part, work, work / "ablations" / f"{name}.safetensors")
+
+
+def write_config(stage: str, work: Path, out: str | None = None, without: str | None = None) -> Path:
+    """A training's configuration with the paths of this working folder in place of WORK, and one loss left
+    out."""
+    settings = json.loads((TOOLS / f"{stage}.json").read_text().replace("WORK", str(work)))
+    name = out or stage
+    settings["out"] = str(work / name)
+    if without is not None:
+        settings["losses"][without] = 0
     path = work / f"{name}.json"
-    path.write_text(text)
+    path.write_text(json.dumps(settings, indent=2) + "\n")
     return path
 
 
-def export(work: Path, out: Path) -> None:
-    """The trained networks as the file that ships."""
+def export(trained: dict[str, Tensor], work: Path, out: Path) -> None:
+    """Trained networks as a file such as ships."""
     data = default_head()
     networks = make_networks(read_config((work / "detail.json").read_text(), "detail"), data)
     assert isinstance(networks, SmallNetworks)
-    networks.load_state_dict(load_file(work / "detail" / "weights.safetensors"))
+    networks.load_state_dict(trained)
+    out.parent.mkdir(exist_ok=True)
     write_small_networks(out, networks, data)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 

@@ -15,12 +15,14 @@ from jaxtyping import Bool, Float
 from deca.fitting.relief_region import relief_region, texel_millimetres
 from deca.geometry import vertex_normals
 from deca.head.albedo import AlbedoModel, resize_map
+from deca.head.landmarks import HeadLandmarks
+from deca.head.model import HeadModel
 from deca.head.uv import UVLayout
 from deca.parameters import Parameters
 from deca.photo.crop import Crop
 from deca.photo.faces import FoundFace
 from deca.photo.sampling import Photo
-from deca.render.camera import project
+from deca.render.camera import image_to_pixels, project
 from deca.render.visibility import visible_points
 from deca.training.synthetic.wrinkles import WrinkleModel
 from figures.methods import DetailMethod, Method, ReliefMethod
@@ -89,8 +91,23 @@ def placed_correlations(method: DetailMethod, pictures: Sequence[Wrinkled]) -> l
         _, own = method.encode(picture.key, picture.photo, picture.found)
         true = picture.parameters.replace(lighting=own.lighting, albedo=own.albedo)
         whole = Crop(picture.photo.shape[0], np.eye(3))
-        maps.append(method.displacement(method.with_detail(picture.photo, whole, true)))
+        found = face_of(_true_points(picture))
+        maps.append(method.displacement(method.with_detail(picture.photo, found, whole, true)))
     return _correlations(pictures, maps)
+
+
+def _true_points(picture: Wrinkled) -> Float[np.ndarray, "468 3"]:
+    """The 468 points of the true head in the picture, pixels."""
+    head_model, landmarks = _head()
+    points = project(landmarks.dense(head_model(picture.parameters)), picture.parameters.camera)[0]
+    height, width = picture.photo.shape[:2]
+    pixels = image_to_pixels(points[:, :2], height, width)
+    return torch.nn.functional.pad(pixels, (0, 1)).double().numpy()
+
+
+@cache
+def _head() -> tuple[HeadModel, HeadLandmarks]:
+    return HeadModel(default_data()), HeadLandmarks(default_data())
 
 
 def _correlations(

@@ -50,7 +50,7 @@ class DetailMethod(Method, Protocol):
         """Displacement in UV, metres."""
         ...
 
-    def with_detail(self, photo: Photo, crop: Crop, parameters: Parameters) -> Parameters:
+    def with_detail(self, photo: Photo, found: FoundFace, crop: Crop, parameters: Parameters) -> Parameters:
         """The parameters with the detail code of the photo as it is seen through them."""
         ...
 
@@ -77,7 +77,7 @@ class OnePass:
         """One forward pass, and one for the detail code; once for each key."""
         if key not in self.encoded:
             crop, parameters = self.reconstructor.coarse(photo, found)
-            self.encoded[key] = crop, self.with_detail(photo, crop, parameters)
+            self.encoded[key] = crop, self.with_detail(photo, found, crop, parameters)
         return self.encoded[key]
 
     @torch.no_grad()
@@ -86,9 +86,9 @@ class OnePass:
         return self.reconstructor.networks.displacement(parameters)
 
     @torch.no_grad()
-    def with_detail(self, photo: Photo, crop: Crop, parameters: Parameters) -> Parameters:
+    def with_detail(self, photo: Photo, found: FoundFace, crop: Crop, parameters: Parameters) -> Parameters:
         """The parameters with the detail code of the photo seen through them."""
-        return parameters.replace(detail=self.reconstructor.detail_code(photo, crop, parameters))
+        return parameters.replace(detail=self.reconstructor.detail_code(photo, found, crop, parameters))
 
 
 @dataclass(frozen=True)
@@ -113,15 +113,15 @@ class Refined:
         landmarks_image = torch.from_numpy(transform_points(crop.T_image_photo, found.dense468[:, :2]))
         head_model = self.start.reconstructor.deca.head_model
         fitted = refine_landmarks(head_model, landmarks_image, parameters, self.config)
-        return crop, self.start.with_detail(photo, crop, fitted.parameters)
+        return crop, self.start.with_detail(photo, found, crop, fitted.parameters)
 
     def displacement(self, parameters: Parameters) -> Float[Tensor, "1 1 256 256"]:
         """The detail decoder's map."""
         return self.start.displacement(parameters)
 
-    def with_detail(self, photo: Photo, crop: Crop, parameters: Parameters) -> Parameters:
+    def with_detail(self, photo: Photo, found: FoundFace, crop: Crop, parameters: Parameters) -> Parameters:
         """The parameters with the detail code of the photo as it is seen through them."""
-        return self.start.with_detail(photo, crop, parameters)
+        return self.start.with_detail(photo, found, crop, parameters)
 
 
 class Fit:

@@ -50,13 +50,13 @@ def random_displacements() -> Float[Tensor, "map texel"]:
     model, population = WrinkleModel(data, UVLayout(data, MAP_SIZE)), Population(data)
     random = np.random.default_rng(_SEED)
     maps = torch.empty(_PEOPLE * _EXPRESSIONS, MAP_SIZE * MAP_SIZE)
-    for number in track(range(len(maps)), "wrinkles"):
-        if number % _EXPRESSIONS == 0:
-            person = model.person(random)
-        expression, jaw = population.expression(random)
-        moving = float(number % _EXPRESSIONS > 0)
-        given = (torch.from_numpy(moving * values).float()[None] for values in (expression, jaw))
-        maps[number] = 1000 * model.displacement(person, *given).flatten()
+    for first in track(range(0, len(maps), _EXPRESSIONS), "wrinkles"):
+        person = model.person(random)
+        for number in range(_EXPRESSIONS):
+            # The first one at rest.
+            moves = (min(number, 1) * values for values in population.expression(random))
+            given = (torch.from_numpy(values).float()[None] for values in moves)
+            maps[first + number] = 1000 * model.displacement(person, *given).flatten()
     return maps
 
 

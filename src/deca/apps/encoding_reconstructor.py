@@ -16,6 +16,7 @@ from deca.apps.reconstruction import Reconstruction
 from deca.fitting.eyes import fit_eyes
 from deca.fitting.landmarks import LandmarkFitConfig, refine_landmarks
 from deca.fitting.observation import vertices_in_photo
+from deca.fitting.registration import Registration
 from deca.head.detail import DetailModel
 from deca.head.face_part import face_part, part_vertices
 from deca.head.uv import UVLayout
@@ -59,6 +60,7 @@ class EncodingReconstructor:
         # The view shows the face alone.
         part = face_part(data)
         self._face_vertices = torch.from_numpy(part_vertices(data))
+        self._registration = Registration(part)
         self.detail_view = DetailView(part, DetailModel(part, UVLayout(part, MAP_SIZE)))
 
     def find(self, photo: Photo) -> list[FoundFace]:
@@ -93,12 +95,16 @@ class EncodingReconstructor:
         crop = encoded_crop(found)
         return crop, self.encode(*self._seen(photo, found, crop))
 
-    def detail_code(self, photo: Photo, crop: Crop, parameters: Parameters) -> Float[Tensor, "1 detail"]:
-        """The detail code of one face."""
+    def detail_code(
+        self, photo: Photo, found: FoundFace, crop: Crop, parameters: Parameters
+    ) -> Float[Tensor, "1 detail"]:
+        """The detail code of one face, read where its landmarks are."""
         image = crop_image(photo, crop.resized(VIEW_CROP))
         vertices = self.deca.head_model(parameters).vertices[:, self._face_vertices]
-        view = self.detail_view(image, vertices, project(vertices, parameters.camera), parameters.lighting)
-        return self.networks.detail_encoder(view)
+        landmarks = torch.from_numpy(transform_points(crop.T_image_photo, found.dense468[:, :2]))[None]
+        vertices_image = self._registration(project(vertices, parameters.camera), landmarks)
+        view = self.detail_view(image, vertices, vertices_image, parameters.lighting)
+        return self.networks.detail_code(view)
 
     def _seen(
         self, photo: Photo, found: FoundFace, crop: Crop
@@ -119,11 +125,11 @@ class EncodingReconstructor:
                 fitted = refine_landmarks(
                     self.deca.head_model, landmarks_image, parameters, self.refine_config
                 )
-                code = self.detail_code(task.photo, crop, fitted.parameters)
+                code = self.detail_code(task.photo, task.found, crop, fitted.parameters)
                 fitted = replace(fitted, parameters=fitted.parameters.replace(detail=code))
             return self.fit.finished(task, crop, fitted, seconds)
         with timed(seconds, "detail"):
-            parameters = parameters.replace(detail=self.detail_code(task.photo, crop, parameters))
+            parameters = parameters.replace(detail=self.detail_code(task.photo, task.found, crop, parameters))
             displacement = enlarged(self.networks.displacement(parameters), self.deca.layout.size)
         with timed(seconds, "texture"):
             vertices = self.deca.head_model(parameters).vertices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from deca.io.networks import face_landmarker
 from deca.io.parameter_files import ParameterFileError, read_parameters
 from deca.io.shards import ShardError, ShardWriter
 from deca.training.synthetic.generator import SyntheticConfig, SyntheticFaces, TexturedHead
-from deca.training.synthetic.population import ExpressionSamples, Population
+from deca.training.synthetic.population import ExpressionSamples, Population, PopulationConfig
 
 # Larger textures and backgrounds than this are not seen at the size of a crop, and fill the memory.
 _TEXTURE_SIZE = 512
@@ -45,8 +46,14 @@ def synthesise(options: SynthesiseOptions, console: Console) -> None:
         raise UsageError(str(error)) from None
     heads = [] if options.faces is None else textured_heads(options.faces, data)
     backgrounds = [] if options.backgrounds is None else _pictures(options.backgrounds)
-    config = SyntheticConfig(size=options.size, wrinkled=options.wrinkled, photographed=options.photographed)
-    population = Population(data, expression_samples(heads))
+    config = SyntheticConfig(
+        size=options.size,
+        wrinkled=options.wrinkled,
+        photographed=options.photographed,
+        noisy=not options.sharp,
+    )
+    turns = PopulationConfig(largest_yaw=math.radians(options.most_yaw))
+    population = Population(data, expression_samples(heads), turns)
     # Without 468 places on the head nothing can be told of the points.
     landmarker = face_landmarker() if len(data.dense_landmark_triangles) else None
     faces = SyntheticFaces(data, population, heads, backgrounds, config, landmarker)

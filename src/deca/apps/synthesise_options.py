@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import FlagCreatePairsOff
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,10 @@ class SynthesiseOptions:
     """Share of people with wrinkles and pores."""
     photographed: float = 0.5
     """Share of people who wear the texture of a photo, where --faces are given."""
+    most_yaw: float = 90.0
+    """Degrees to which heads turn to the side; wrinkles are best learnt from faces that show both sides."""
+    sharp: Annotated[bool, FlagCreatePairsOff] = False
+    """Without a camera's blur and noise: wrinkles are best learnt from pictures that show them."""
     faces: Path | None = None
     """Folder of reconstructed faces (`deca reconstruct`): their textures and shapes are worn, and their
     expressions are what synthetic faces do."""

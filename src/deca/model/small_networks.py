@@ -25,6 +25,8 @@ _MOVEMENTS = 128
 _GATES = 512
 # Millimetres.
 _FIRST_RELIEF = 0.005
+# Makes responses of about unit size.
+_RESPONSE = 100.0
 RELIEFS = 96
 """How many reliefs a displacement is the sum of."""
 _HIDDEN = 512
@@ -76,22 +78,50 @@ class DetailViewEncoder(nn.Module):
         # Where wrinkles are and how they run, at a quarter of the size: finer maps would cost more than all
         # that follows.
         self.first = nn.Conv2d(VIEW_CHANNELS, first, 7, 4, 3)
+        self.first_norm = nn.BatchNorm2d(first)
         self.first_activation = nn.PReLU(first)
         blocks: list[nn.Module] = [SeparableBlock(first, first), SeparableBlock(first, first)]
         channels = first
         for out in others:
-            blocks += [SeparableBlock(channels, out, 2), SeparableBlock(out, out), SeparableBlock(out, out)]
+            blocks += [SeparableBlock(channels, out, 2), nn.BatchNorm2d(out)]
+            blocks += [SeparableBlock(out, out), SeparableBlock(out, out)]
             channels = out
         self.blocks = nn.Sequential(*blocks)
         self.last = nn.Conv2d(channels, _LAST_CHANNELS, 1)
         self.last_activation = nn.PReLU(_LAST_CHANNELS)
-        self.output = nn.Linear(_LAST_CHANNELS * 8 * 8, detail)
+        # Faces are far more alike than they differ: each number less its mean over faces.
+        self.last_norm = nn.BatchNorm2d(_LAST_CHANNELS * 8 * 8 + RELIEFS)
+        self.output = nn.Linear(_LAST_CHANNELS * 8 * 8 + RELIEFS, detail)
 
-    def forward(self, view: Float[Tensor, "batch 4 256 256"]) -> Float[Tensor, "batch detail"]:
-        """Detail codes of views."""
+    def forward(
+        self, view: Float[Tensor, "batch 4 256 256"], reliefs: Float[Tensor, "texel relief"]
+    ) -> Float[Tensor, "batch detail"]:
+        """Detail codes of views; `reliefs` are those that the decoder adds up."""
+        responses = relief_responses(view, reliefs)
         view = view.contiguous(memory_format=torch.channels_last)
-        x = self.blocks(self.first_activation(self.first(view)))
-        return self.output(self.last_activation(self.last(x)).flatten(1))
+        x = self.blocks(self.first_activation(self.first_norm(self.first(view))))
+        x = torch.cat([self.last_activation(self.last(x)).flatten(1), responses], 1)
+        return self.output(self.last_norm(x[..., None, None]).flatten(1))
+
+
+def relief_responses(
+    view: Float[Tensor, "batch 4 256 256"], reliefs: Float[Tensor, "texel relief"]
+) -> Float[Tensor, "batch relief"]:
+    """How much of each relief a detail view shows: matched filters.
+
+    A relief R changes the lightness by s_u dR/du + s_v dR/dv, s being how lightness follows slopes. Its
+    product with the lightness that is seen, summed over the texels, is by parts the product of R with
+    -d(s_u l)/du - d(s_v l)/dv; that is divided by the sum of s^2, without which strong light would seem deep.
+    """
+    lightness, seen, *follows = view.split(1, 1)
+    along_u, along_v = (part * lightness for part in follows)
+    # u grows to the right and v upwards.
+    right = along_u[..., :, 2:] - along_u[..., :, :-2]
+    down = along_v[..., 2:, :] - along_v[..., :-2, :]
+    pad = torch.nn.functional.pad
+    falls = (pad(down, (0, 0, 1, 1)) - pad(right, (1, 1))) / 2
+    strength = sum((part * seen).square().sum((1, 2, 3)) for part in follows)
+    return falls.flatten(1) @ reliefs * (_RESPONSE / (strength[:, None] + 1))
 
 
 class SmallDetailDecoder(nn.Module):
@@ -162,6 +192,10 @@ class SmallNetworks(nn.Module):
         """The coarse outputs as parameters; the detail code, which needs a detail view, is zero."""
         coarse, _ = self.coarse(image, points)
         return read_outputs(coarse, coarse.new_zeros(len(coarse), self.sizes.detail), self.sizes)
+
+    def detail_code(self, view: Float[Tensor, "batch 4 256 256"]) -> Float[Tensor, "batch detail"]:
+        """Detail codes of detail views (`deca.model.detail_view`)."""
+        return self.detail_encoder(view, self.detail_decoder.reliefs.weight.detach())
 
     def displacement(self, parameters: Parameters) -> Float[Tensor, "batch 1 256 256"]:
         """Displacement in UV, metres, of the detail code under this expression and jaw."""

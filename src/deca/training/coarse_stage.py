@@ -128,7 +128,8 @@ class CoarseStage(Stage):
         estimated."""
         seen = batch.landmarks[..., 2].any(1)
         everywhere = torch.ones_like(batch.truth.known)
-        by_name = dict.fromkeys((POINTS, "dense_landmarks"), batch.dense_landmarks[..., 2].any(1))
+        by_name: dict[str, Tensor] = {}
+        by_name |= dict.fromkeys((POINTS, "dense_landmarks"), batch.dense_landmarks[..., 2].any(1))
         by_name |= dict.fromkeys(("landmarks", "eyes", "lips"), seen)
         by_name |= dict.fromkeys(_PICTURES, shows_skin(batch, self._draw_known))
         base = {name: by_name.get(name, everywhere) for name in self._base}

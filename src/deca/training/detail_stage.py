@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from deca.fitting.registration import Registration
 from deca.fitting.skin import skin_region
 from deca.fitting.trust import mirrored_texels
 from deca.geometry import vertex_normals
@@ -123,6 +124,7 @@ class DetailStage(Stage):
         self.detail_model = DetailModel(part, self.layout)
         self.albedo_model = AlbedoModel.averaged(data.albedo_mean, data.albedo_basis, MAP_SIZE)
         self.detail_view = DetailView(part, self.detail_model)
+        self.registration = Registration(part)
         skin = skin_region(part, self.layout)
         self.register_buffer("skin", skin, persistent=False)
         both = (skin & skin.flip(3)).float() * mirrored_texels(part, self.layout)
@@ -192,7 +194,10 @@ class DetailStage(Stage):
             found = found.replace(expression=found.expression.clamp(0, 1))
         with torch.autocast(batch.image.device.type, enabled=False):
             vertices = self.head_model(found).vertices
-            return _Coarse(found, vertices, project(vertices, found.camera))
+            dense = self.registration.landmarks == batch.found_points.shape[1]
+            landmarks = batch.found_points if dense else batch.landmarks
+            # A wrinkle that is read beside its place teaches nothing.
+            return _Coarse(found, vertices, self.registration(project(vertices, found.camera), landmarks))
 
     def _visible_uv(self, coarse: _Coarse) -> Float[Tensor, "face 1 map map"]:
         """Which texels the crops show."""
@@ -209,9 +214,10 @@ class DetailStage(Stage):
         if isinstance(networks, SmallNetworks):
             with torch.no_grad(), torch.autocast(image.device.type, enabled=False):
                 seen = self.detail_view(image, coarse.vertices, coarse.vertices_image, found.lighting)
+            code = networks.detail_code(seen)
         else:
-            seen = resized(image, input_size(networks))
-        return found.replace(detail=networks.detail_encoder(seen).float())
+            code = networks.detail_encoder(resized(image, input_size(networks)))
+        return found.replace(detail=code.float())
 
     def _photo(self, batch: FaceBatch, coarse: _Coarse) -> _Photo:
         """What the photos show, for the faces whose pictures are compared."""

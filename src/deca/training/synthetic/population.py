@@ -107,7 +107,8 @@ class Population:
         if random.random() < self.config.frontal_share:
             yaw = 0.25 * random.normal()
         else:
-            largest = self.config.largest_yaw if random.random() < 0.5 else np.deg2rad(60)
+            most = self.config.largest_yaw
+            largest = most if random.random() < 0.5 else min(most, float(np.deg2rad(60)))
             yaw = random.uniform(-largest, largest)
         pitch, roll = (np.array([0.2, 0.15]) * random.normal(size=2)).clip(-0.7, 0.7)
         turns = torch.tensor([[0.0, yaw, 0.0], [pitch, 0.0, 0.0], [0.0, 0.0, roll]], dtype=torch.float64)
