@@ -6,6 +6,7 @@ last digits; then, marked slow, whole steps of the networks.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 
 import numpy as np
@@ -122,7 +123,9 @@ def _preset_total(weights: CoarseWeights, terms: dict[str, Tensor]) -> Tensor:
 @cache
 def _decoder() -> nn.Module:
     # Its own copy: batch norm in training moves what it remembers.
-    return build_networks(own_state_dict(published_weights())).detail_decoder.train().requires_grad_()
+    # The weights are everybody's, and batch norm keeps its statistics in them.
+    networks = deepcopy(build_networks(own_state_dict(published_weights())))
+    return networks.detail_decoder.train().requires_grad_()
 
 
 @cache
