@@ -43,21 +43,28 @@ _MAP_SIZE = 1024
 _MOST = 4.0
 _SYNTHETIC, _LONDON = (2, 11), (0, 6, 13)
 _CAMERA = (8.0, 0.0, 0.015)
-_PAGE = """# What the consistency losses are for
+_INTRODUCTION = """# What the consistency losses are for
 
 Shape consistency and detail consistency exchange, in training, what should belong to the person between two
-of their photos (DECA, sections 4.1 and 4.2). Here the same trainings were run once more without them: the
-shape encoder without shape consistency, the detail networks without detail consistency. The figures are those
-of [quality.md](quality.md). Pictures and figures are made by `make gallery`.
+of their photos (DECA, sections 4.1 and 4.2). Here the same trainings were run once more without them. The
+figures are those of [quality.md](quality.md); `make gallery` makes the pictures again.
+"""
+_DETAIL = """
+## Detail consistency
 
 {table}
 
-![Clay heads with three detail codes each, with and without detail consistency](ablation_detail.jpg)
+![Clay heads with three detail codes each, with and without detail consistency]({picture})
 
 *People with synthetic wrinkles, then people of the Face Research Lab London Set, under the expression of
 their first photo. The code of someone's other photo should change nothing, that of someone else much.*
+"""
+_SHAPE = """
+## Shape consistency
 
-![Shapes of neutral and smiling photos, with and without shape consistency](ablation_shape.jpg)
+{table}
+
+![Shapes of neutral and smiling photos, with and without shape consistency]({picture})
 
 *The shapes that a neutral and a smiling photo of one person give, and how far apart they are.*
 """
@@ -72,20 +79,25 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write ablations.md beside the pictures")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    missing = [name for name in (DETAIL, SHAPE) if not (ABLATIONS / f"{name}.safetensors").is_file()]
-    if missing or not PHOTOS.is_dir():
-        lacking = ABLATIONS / f"{missing[0]}.safetensors" if missing else PHOTOS
-        raise SystemExit(f"{lacking} is missing; `python tools/train_default.py PHOTOS --ablations` makes it")
+    found = {name: ABLATIONS / f"{name}.safetensors" for name in (DETAIL, SHAPE)}
+    found = {name: path for name, path in found.items() if path.is_file()}
+    if not found or not PHOTOS.is_dir():
+        lacking = ABLATIONS if PHOTOS.is_dir() else PHOTOS
+        raise SystemExit(
+            f"{lacking} is missing; `python tools/train_default.py PHOTOS --ablations` trains them"
+        )
     options.out.mkdir(parents=True, exist_ok=True)
     shipped = OnePass(EncodingReconstructor(networks=default_networks()))
-    without_detail, without_shape = (
-        OnePass(EncodingReconstructor(networks=read_small_networks(ABLATIONS / f"{name}.safetensors")[0]))
-        for name in (DETAIL, SHAPE)
-    )
-    artist = Artist()
-    artist.details(shipped, without_detail).save(options.out / "ablation_detail.jpg", quality=90)
-    artist.shapes(shipped, without_shape).save(options.out / "ablation_shape.jpg", quality=90)
-    text = page(shipped, without_detail, without_shape)
+    artist, parts = Artist(), []
+    for name, path in found.items():
+        without = OnePass(EncodingReconstructor(networks=read_small_networks(path)[0]))
+        draw, told, text = (
+            (artist.details, detail_rows, _DETAIL) if name == DETAIL else (artist.shapes, shape_rows, _SHAPE)
+        )
+        draw(shipped, without).save(options.out / f"{name}.jpg", quality=88)
+        table = markdown(["one pass, people held back", "with", "without"], told(shipped, without))
+        parts.append(text.format(table=table, picture=f"{name}.jpg"))
+    text = _INTRODUCTION + "".join(parts)
     print(text)
     if options.write:
         (options.out / "ablations.md").write_text(text, encoding="utf-8")
@@ -198,23 +210,27 @@ def _arranged(rows: Sequence[Sequence[np.ndarray | None]], names: Sequence[str])
     return picture
 
 
-def page(shipped: OnePass, without_detail: OnePass, without_shape: OnePass) -> str:
-    """docs/ablations.md."""
-    areas = [identity.measure(method) for method in (shipped, without_shape)]
-    swaps, correlations = [], []
-    for method in (shipped, without_detail):
-        pictures = detail.prepare()
+def shape_rows(shipped: OnePass, without: OnePass) -> list[list[str]]:
+    """Rows of figures: how well shapes tell people apart."""
+    areas = [identity.measure(method) for method in (shipped, without)]
+    return [
+        ["area under the ROC curve, rigid", *(f"{area['rigid']:.3f}" for area in areas)],
+        ["the same, with scale", *(f"{area['scaled']:.3f}" for area in areas)],
+    ]
+
+
+def detail_rows(shipped: OnePass, without: OnePass) -> list[list[str]]:
+    """Rows of figures: what other codes change, and how right the displacement is."""
+    swaps, correlations, pictures = [], [], detail.prepare()
+    for method in (shipped, without):
         pairs = detail.synthetic_pairs(method, pictures), detail.london_pairs(method)
         swaps.append([detail.swaps(method, each) for each in pairs])
         correlations.append(np.mean([row.whole for row in detail.correlations(method, pictures)]))
-    rows = [
-        ["shape: area under the ROC curve, rigid", *(f"{area['rigid']:.3f}" for area in areas)],
-        ["shape: the same, with scale", *(f"{area['scaled']:.3f}" for area in areas)],
-        ["detail: change between people over within, synthetic", *(f"{swap[0]:.1f}" for swap in swaps)],
-        ["detail: the same, london", *(f"{swap[1]:.1f}" for swap in swaps)],
-        ["detail: correlation in wrinkled regions", *(f"{value:.2f}" for value in correlations)],
+    return [
+        ["change between people over within, synthetic", *(f"{swap[0]:.1f}" for swap in swaps)],
+        ["the same, london", *(f"{swap[1]:.1f}" for swap in swaps)],
+        ["correlation in wrinkled regions", *(f"{value:.2f}" for value in correlations)],
     ]
-    return _PAGE.format(table=markdown(["one pass, people held back", "with", "without"], rows))
 
 
 if __name__ == "__main__":

@@ -23,19 +23,9 @@ def predicted():
 
 
 def test_the_networks_are_opened_where_they_are_asked_for():
-    for options in (
-        ModelOptions(texture_size=512),
-        ModelOptions(model="encode", texture_size=512),
-        ModelOptions(head="default", texture_size=512),
-    ):
-        assert isinstance(open_reconstructor(options), EncodingReconstructor)
-    fitted = ModelOptions(model="fit", texture_size=512)
-    assert isinstance(open_reconstructor(fitted), Reconstructor)
-
-
-def test_another_head_is_fitted_where_no_model_is_named():
-    assert ModelOptions(head="ict").chosen_model == "fit"
-    assert ModelOptions(head="ict", model="deca").chosen_model == "deca"
+    options = ModelOptions(model="encode", texture_size=512)
+    assert isinstance(open_reconstructor(options), EncodingReconstructor)
+    assert isinstance(open_reconstructor(ModelOptions(texture_size=512)), Reconstructor)
 
 
 def test_what_cannot_be_refined_or_encoded_is_refused():

@@ -70,7 +70,7 @@ def main() -> None:
     start = work / "detail_start.safetensors"
     tool("wrinkle_reliefs.py", work / "coarse" / "weights.safetensors", "--out", start)
     deca("train", write_config("detail", work))
-    trained = load_file(work / "detail" / "weights.safetensors")
+    trained = on_skin(load_file(work / "detail" / "weights.safetensors"), work)
     export(trained, work, arguments.out or data_file("default_head.npz").with_name(DEFAULT_NETWORKS))
     if arguments.ablations:
         train_ablations(work, trained)
@@ -81,9 +81,18 @@ def train_ablations(work: Path, trained: dict[str, Tensor]) -> None:
     consistency."""
     for stage, loss, name in (("detail", "consistency", DETAIL), ("coarse", "shape_consistency", SHAPE)):
         deca("train", write_config(stage, work, name, loss))
-        other = load_file(work / name / "weights.safetensors")
+        other = on_skin(load_file(work / name / "weights.safetensors"), work)
         part = {key: values for key, values in other.items() if key.startswith(f"{stage}_")}
         export(trained | part, work, work / "ablations" / f"{name}.safetensors")
+
+
+def on_skin(trained: dict[str, Tensor], work: Path) -> dict[str, Tensor]:
+    """The tensors with reliefs on the skin alone: photographs pull at lips and lids too, where wrinkles have
+    no place."""
+    name = "detail_decoder.reliefs"
+    skin = load_file(work / "detail_start.safetensors")[f"{name}.weight"].any(1)
+    weight, bias = trained[f"{name}.weight"] * skin[:, None], trained[f"{name}.bias"] * skin
+    return trained | {f"{name}.weight": weight, f"{name}.bias": bias}
 
 
 def write_config(stage: str, work: Path, out: str | None = None, without: str | None = None) -> Path:

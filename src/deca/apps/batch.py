@@ -98,11 +98,10 @@ def _settings(options: ReconstructOptions) -> dict[str, object]:
     settings = {name: value for name, value in asdict(options).items() if name not in _NOT_SETTINGS}
     try:
         # A stored head's file is named after its content.
-        settings["model"] = options.chosen_model
         head = None if options.head is None else str(find_head_file(options.head).resolve())
-        if options.chosen_model == "deca":
+        if options.model == "deca":
             settings["weights"] = find_asset(WEIGHTS).sha256
-        if options.chosen_model == "encode":
+        if options.model == "encode":
             settings["weights"] = hashlib.sha256(data_file(DEFAULT_NETWORKS).read_bytes()).hexdigest()
     except (AssetError, HeadError, FileNotFoundError) as error:
         raise UsageError(str(error)) from None

@@ -16,7 +16,6 @@ from deca.apps.reconstruction import Reconstruction
 from deca.fitting.eyes import fit_eyes
 from deca.fitting.landmarks import LandmarkFitConfig, refine_landmarks
 from deca.fitting.observation import vertices_in_photo
-from deca.fitting.registration import Registration
 from deca.head.detail import DetailModel
 from deca.head.face_part import face_part, part_vertices
 from deca.head.uv import UVLayout
@@ -60,7 +59,6 @@ class EncodingReconstructor:
         # The view shows the face alone.
         part = face_part(data)
         self._face_vertices = torch.from_numpy(part_vertices(data))
-        self._registration = Registration(part)
         self.detail_view = DetailView(part, DetailModel(part, UVLayout(part, MAP_SIZE)))
 
     def find(self, photo: Photo) -> list[FoundFace]:
@@ -100,10 +98,11 @@ class EncodingReconstructor:
     ) -> Float[Tensor, "1 detail"]:
         """The detail code of one face, read where its landmarks are."""
         image = crop_image(photo, crop.resized(VIEW_CROP))
-        vertices = self.deca.head_model(parameters).vertices[:, self._face_vertices]
+        vertices = self.deca.head_model(parameters).vertices
         landmarks = torch.from_numpy(transform_points(crop.T_image_photo, found.dense468[:, :2]))[None]
-        vertices_image = self._registration(project(vertices, parameters.camera), landmarks)
-        view = self.detail_view(image, vertices, vertices_image, parameters.lighting)
+        vertices_image = self.fit.registration(project(vertices, parameters.camera), landmarks)
+        face = self._face_vertices
+        view = self.detail_view(image, vertices[:, face], vertices_image[:, face], parameters.lighting)
         return self.networks.detail_code(view)
 
     def _seen(

@@ -24,9 +24,9 @@ class ModelOptions:
 
     head: str | None = None
     """A stored head (see `deca assets list`) or a head file (.npz) in place of the default head."""
-    model: ModelChoice | None = None
-    """Predict the head by the shipped networks (encode; so it is if not given), fit it to the photo (fit; so
-    with another --head), or predict it by DECA's published networks (deca; see `deca assets add`)."""
+    model: ModelChoice = "fit"
+    """Fit the head to the photo, predict it by the shipped networks (encode), or by DECA's published networks
+    (see `deca assets add`)."""
     refine: int = 0
     """With encode: bring what the networks predict nearer to the photo by at most so many steps of the
     fit."""
@@ -38,11 +38,6 @@ class ModelOptions:
     """With --model deca and OpenVINO: bf16 encodes in half the time, some hundredths of a deviation off."""
     texture_size: TextureSize = 1024
     """Pixels along a side of texture.png."""
-
-    @property
-    def chosen_model(self) -> ModelChoice:
-        """The model that is meant where none is named: the shipped networks drive the default head alone."""
-        return self.model or ("encode" if self.head in (None, "default") else "fit")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,7 +76,7 @@ def reconstruct(
     *,
     face: FaceChoice = "all",
     head: str | Path | None = None,
-    model: ModelChoice | None = None,
+    model: ModelChoice = "fit",
     refine: int = 0,
     behaviour: Behaviour = "paper",
     jaw: JawAngles = "axis-angle",
@@ -104,10 +104,10 @@ def reconstruct(
 def open_reconstructor(options: ModelOptions) -> FaceReconstructor:
     """What the options ask for; raises as `reconstruct` does for heads and networks."""
     _check_used(options)
-    if options.chosen_model == "fit":
+    if options.model == "fit":
         return Reconstructor(options.head, options.texture_size)
     # Imported late: the networks' ways are built on this module.
-    if options.chosen_model == "encode":
+    if options.model == "encode":
         from deca.apps.encoding_reconstructor import EncodingReconstructor
 
         return EncodingReconstructor(options.refine, options.texture_size)
@@ -122,13 +122,13 @@ def _check_used(options: ModelOptions) -> None:
     """UsageError for an option that the chosen model would pass over in silence."""
     usual = ModelOptions()
     for name in ("behaviour", "jaw", "precision"):
-        if options.chosen_model != "deca" and getattr(options, name) != getattr(usual, name):
+        if options.model != "deca" and getattr(options, name) != getattr(usual, name):
             raise UsageError(f"--{name} {getattr(options, name)}: only --model deca has a choice of {name}")
-    if options.chosen_model != "encode" and options.refine:
+    if options.model != "encode" and options.refine:
         raise UsageError(f"--refine {options.refine}: only --model encode is refined")
     if options.refine < 0:
         raise UsageError(f"--refine {options.refine}: the number of steps is zero or more")
-    if options.chosen_model == "encode" and options.head not in (None, "default"):
+    if options.model == "encode" and options.head is not None:
         raise UsageError(
             f"--model encode drives the default head, not {options.head}; use --model fit or no --head"
         )
