@@ -120,7 +120,7 @@ def relief_responses(
     down = along_v[..., 2:, :] - along_v[..., :-2, :]
     pad = torch.nn.functional.pad
     falls = (pad(down, (0, 0, 1, 1)) - pad(right, (1, 1))) / 2
-    strength = sum((part * seen).square().sum((1, 2, 3)) for part in follows)
+    strength = torch.stack([(part * seen).square().sum((1, 2, 3)) for part in follows]).sum(0)
     return falls.flatten(1) @ reliefs * (_RESPONSE / (strength[:, None] + 1))
 
 
