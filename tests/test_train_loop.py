@@ -72,7 +72,7 @@ def test_a_run_that_was_killed_and_one_that_never_was_come_to_the_same_weights(f
         if progress.step == 3:
             raise KilledError
 
-    config = config_in(folder, tmp_path / "killed", workers=1, **settings)
+    config = config_in(folder, tmp_path / "killed", **settings)
     with pytest.raises(KilledError):
         train(config, small_head, die)
     resumed = run(config, small_head)
@@ -260,7 +260,7 @@ def test_another_configuration_is_refused_with_what_differs(folder, small_head, 
     with pytest.raises(ConfigError, match=r"learning_rate was 0.0001, is 0.01; .*choose another folder"):
         train(replace(config, learning_rate=0.01), small_head)
     # What changes no weight may change, and a constant learning rate lets a training go on longer.
-    told = run(replace(config, steps=2, workers=1, checkpoint_every=5), small_head)
+    told = run(replace(config, steps=2, checkpoint_every=5), small_head)
     assert [progress.step for progress in told] == [2]
     with pytest.raises(ConfigError, match="beyond step 1"):
         train(config, small_head)
