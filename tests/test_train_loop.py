@@ -192,7 +192,7 @@ def test_a_detail_stage_that_was_stopped_goes_on_with_its_batch_norm(
     assert run(config, small_head)[-1].loss == never[-1].loss
     assert equal(final(tmp_path / "stopped"), final(tmp_path / "never"))
     before, after = load_file(coarse_weights), final(tmp_path / "never")
-    mean = "detail_decoder.first_norm.running_mean"
+    mean = "detail_encoder.first_norm.running_mean"
     assert not after[f"weights/{mean}"].equal(before[mean])
     coarse = [name for name in before if name.startswith("coarse_encoder")]
     assert all(after[f"weights/{name}"].equal(before[name]) for name in coarse)
