@@ -20,7 +20,7 @@ from deca.training.config import ConfigError
 from deca.training.data import FaceData
 from deca.training.presets import RELEASED
 from deca.training.stage import resized, weighted_sum
-from deca.training.stages import loss_weights, make_networks, make_stage
+from deca.training.stages import loss_weights, make_networks, make_stage, silent_losses
 from deca.training.supervised import TrueDistances
 
 SIZE = 48
@@ -303,3 +303,10 @@ def test_nothing_known_is_no_error(folder, small_head):
     )
     terms = stage.losses(batch, 0)
     assert not any(terms[name].values.any() for name in TRUE)
+
+
+def test_points_of_an_encoder_that_sees_none_are_said_to_be_off(folder):
+    config = training_config(folder, losses={POINTS: 1.0, "identity": 0.0}).complete()
+    assert not silent_losses(config)
+    (line,) = silent_losses(replace(config, backbone="resnet50"))
+    assert line == "the loss encoder_points is off: only the small backbone sees points itself"

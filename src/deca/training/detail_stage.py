@@ -61,16 +61,21 @@ _CLAY_LIGHT = (2.1, -0.25, 0.3, 0.35)
 
 @dataclass(frozen=True)
 class _Coarse:
-    """What the frozen coarse encoder says of a batch, and what follows from it: no gradient comes here."""
+    """What the frozen coarse encoder says of a batch, and what follows from it: no gradient comes here.
+
+    Which texels the crops show is asked by the released losses alone.
+    """
 
     parameters: Parameters
     vertices: Float[Tensor, "face vertex 3"]
     vertices_image: Float[Tensor, "face vertex 3"]
+    visible_uv: Float[Tensor, "face 1 map map"] | None
 
     def rows(self, rows: Int[Tensor, " row"]) -> _Coarse:
         """Some of the faces."""
         parameters = self.parameters.map(lambda values: values[rows])
-        return _Coarse(parameters, self.vertices[rows], self.vertices_image[rows])
+        visible_uv = None if self.visible_uv is None else self.visible_uv[rows]
+        return _Coarse(parameters, self.vertices[rows], self.vertices_image[rows], visible_uv)
 
 
 @dataclass(frozen=True)
@@ -197,14 +202,18 @@ class DetailStage(Stage):
             dense = self.registration.landmarks == batch.found_points.shape[1]
             landmarks = batch.found_points if dense else batch.landmarks
             # A wrinkle that is read beside its place teaches nothing.
-            return _Coarse(found, vertices, self.registration(project(vertices, found.camera), landmarks))
+            seen = self.registration(project(vertices, found.camera), landmarks)
+            scale = float(found.camera[:, 0].abs().mean())
+            visible_uv = self._visible_uv(vertices, seen, scale) if self._released else None
+            return _Coarse(found, vertices, seen, visible_uv)
 
-    def _visible_uv(self, coarse: _Coarse) -> Float[Tensor, "face 1 map map"]:
-        """Which texels the crops show."""
-        vertices, seen, size = coarse.vertices, coarse.vertices_image, self._photometric_size
-        surface = self.surface_model(vertices, seen, size, size)
+    def _visible_uv(
+        self, vertices: Float[Tensor, "face vertex 3"], seen: Float[Tensor, "face vertex 3"], scale: float
+    ) -> Float[Tensor, "face 1 map map"]:
+        """Which texels of posed vertices the crops show, where cameras of that scale see them."""
+        surface = self.surface_model(vertices, seen, self._photometric_size, self._photometric_size)
         normals = self.layout.at_texels(vertex_normals(vertices, self.head_model.triangles))
-        tolerance = _TOLERANCE * float(coarse.parameters.camera[:, 0].abs().mean())
+        tolerance = _TOLERANCE * scale
         visible = visible_points(self.layout.at_texels(seen), normals, surface, tolerance)
         return self.layout.image(visible.float()[..., None])
 
@@ -227,10 +236,10 @@ class DetailStage(Stage):
         with torch.no_grad():
             image, weights = batch.image[rows], batch.skin[rows]
             albedo_uv = self.albedo_model(coarse.parameters.albedo)
-            if self._released:
+            if coarse.visible_uv is not None:
                 grid = self.layout.to_uv(coarse.vertices_image[..., :2]).permute(0, 2, 3, 1)
                 image, weights = (grid_sample(part, grid, align_corners=False) for part in (image, weights))
-                weights = detail_losses.released_patch(weights * self._visible_uv(coarse) * self.skin)
+                weights = detail_losses.released_patch(weights * coarse.visible_uv * self.skin)
                 image = detail_losses.released_patch(image)
             else:
                 image, weights = resized(image, size), resized(weights, size)
@@ -255,8 +264,8 @@ class DetailStage(Stage):
         values: dict[str, Tensor] = {}
         if photo is not None:
             values |= self._pictured(displacement, photo, names)
-        if "symmetry" in names and released:
-            seen = self._visible_uv(coarse) * self.skin
+        if "symmetry" in names and coarse.visible_uv is not None:
+            seen = coarse.visible_uv * self.skin
             values["symmetry"] = detail_losses.released_symmetry_loss(displacement, seen)
         elif "symmetry" in names:
             values["symmetry"] = detail_losses.soft_symmetry_loss(displacement, self.symmetric)

@@ -133,6 +133,8 @@ def silent_losses(config: TrainConfig) -> list[str]:
             "the identity loss is off: there is no face-recognition network; name one as identity, or "
             "`deca assets add` one"
         )
+    if weights.get(coarse_stage.POINTS) and config.backbone != "small":
+        found.append(f"the loss {coarse_stage.POINTS} is off: only the small backbone sees points itself")
     if weights.get("mrf") and not _has_vgg19(config):
         found.append(
             "ID-MRF compares features of the coarse encoder: there is no VGG-19; name its weights as vgg19, "
