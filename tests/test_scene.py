@@ -84,6 +84,19 @@ def test_pictures_and_masks_are_in_range_and_skin_shows_the_head(model, head):
     assert np.mean(np.array(shares) > 0.1) > 0.9
 
 
+def test_nothing_hides_a_part_of_a_bare_face(model, head):
+    picture, alpha, landmarks = head
+    # From the brows to the mouth: collars may reach the chin.
+    inner = landmarks[17:55]
+    (left, top), (right, bottom) = inner.min(0).astype(int), inner.max(0).astype(int)
+    face = np.s_[top:bottom, left:right]
+    seen = alpha[face] > 0
+    for seed in range(20):
+        composed, skin = compose(model, picture, alpha, landmarks, np.random.default_rng(seed), bare=True)
+        assert skin[face][seen].min() == 1
+        np.testing.assert_allclose(composed[face][seen], picture[face][seen], atol=1e-6)
+
+
 def test_a_dark_head_has_a_dark_scene(model, head):
     bright, dark = (
         np.mean([compose(model, *_none(head), np.random.default_rng(s), (), e)[0] for s in range(10)])

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
 from default_networks.face_mesh_weights import take_face_mesh
-from default_networks.wrinkle_reliefs import principal_reliefs
+from default_networks.view_noise import Views, learn_noise, learn_output
+from default_networks.wrinkle_reliefs import People, principal_reliefs, smile_relief
 from torch.nn.functional import pad
 
 from deca.io.default_networks import read_small_networks, write_small_networks
@@ -13,13 +17,8 @@ from deca.io.files import data_file
 from deca.io.heads import default_head
 from deca.model.networks import NetworkSizes, read_outputs
 from deca.model.small_backbone import MIXED_FEATURES, POINT_FEATURES, SeparableBlock, SmallBackbone
-from deca.model.small_networks import (
-    RELIEFS,
-    SmallDetailDecoder,
-    SmallNetworks,
-    output_scaling,
-    relief_responses,
-)
+from deca.model.small_detail import DETAIL, RELIEFS, DetailViewEncoder, SmallDetailDecoder
+from deca.model.small_networks import SmallNetworks, output_scaling
 from deca.model.weights import WeightsError
 
 SIZES = NetworkSizes(shape=6, albedo=5, expression=4, detail=7, eyes=4)
@@ -100,8 +99,9 @@ def test_estimated_eyes_turn_about_x_and_y():
 
 def test_detail_goes_from_a_view_to_a_displacement():
     networks = small_networks()
-    code = networks.detail_code(torch.rand(1, 4, 256, 256))
-    parameters = networks.encode(torch.rand(1, 3, 192, 192), torch.zeros(1, 468, 3)).replace(detail=code)
+    parameters = networks.encode(torch.rand(1, 3, 192, 192), torch.zeros(1, 468, 3))
+    code = networks.detail_code(torch.rand(1, 4, 256, 256), parameters)
+    parameters = parameters.replace(detail=code)
     assert networks.displacement(parameters).shape == (1, 1, 256, 256)
 
 
@@ -142,47 +142,130 @@ def test_the_default_networks_fit_the_default_head():
     )
 
 
-def test_the_reliefs_that_detail_begins_with_are_principal_components():
+def test_detail_begins_with_the_principal_components_of_people():
     random = torch.Generator().manual_seed(0)
-    wide, strengths = torch.randn(RELIEFS, 700, generator=random), torch.randn(400, RELIEFS, generator=random)
-    maps = 0.3 + strengths @ wide
-    mean, reliefs = principal_reliefs(maps)
-    found = torch.linalg.lstsq(reliefs, (maps - mean).T).solution
-    torch.testing.assert_close(reliefs @ found + mean[:, None], maps.T, atol=1e-3, rtol=1e-3)
-    torch.testing.assert_close(found.square().mean(1), torch.ones(RELIEFS), atol=1e-2, rtol=0)
+    texels, people = torch.arange(20_000, 20_300), 80
+    habits = torch.randn(people, 3, generator=random)
+    # One movement is of another kind of wrinkles than what is always there, the others do nothing.
+    parts = torch.zeros(20, people, len(texels))
+    parts[0] = 0.4 + habits @ torch.randn(3, len(texels), generator=random)
+    parts[3] = 0.2 + habits @ torch.randn(3, len(texels), generator=random)
+    tensors = principal_reliefs(People(parts, torch.ones(20), texels), torch.ones(len(texels)))
+    decoder = SmallDetailDecoder(moves=20, detail=DETAIL)
+    gates = torch.zeros_like(decoder.gates.weight)
+    gates[2, 5] = 100.0
+    named = {
+        name.removeprefix("detail_decoder."): values for name, values in tensors.items() if "decoder" in name
+    }
+    decoder.load_state_dict(named | {"gates.weight": gates})
+    for moved in (0.0, 1.0):
+        moves = torch.zeros(people, 20)
+        moves[:, 5] = moved
+        openness = decoder.openness(moves)
+        reliefs = decoder.reliefs.weight[texels]
+        by_code = reliefs @ (openness[..., None] * decoder.person.weight)
+        average = (openness * decoder.person.bias) @ reliefs.mT
+        wanted = parts[0] + moved * parts[3]
+        found = torch.linalg.lstsq(by_code, (wanted - average)[..., None], driver="gelsd").solution[..., 0]
+        shown = 1000 * decoder(torch.cat([moves, found], 1)).flatten(1)[:, texels]
+        torch.testing.assert_close(shown, wanted.clamp(-10, 10), atol=5e-3, rtol=1e-3)
+        # Codes are of unit deviation over people: three numbers are all that these differ by.
+        assert float(found.square().sum(1).mean()) == pytest.approx(3, rel=0.1)
+
+
+def test_what_a_smile_adds_is_found_among_what_else_changes():
+    random = np.random.default_rng(0)
+    smile = random.standard_normal((256, 256))
+    gates = random.uniform(-1, 1, 300)
+    found = smile_relief((gate, gate * smile + 0.1 * random.standard_normal((256, 256))) for gate in gates)
+    np.testing.assert_allclose(found, smile, atol=0.05)
 
 
 def test_a_code_shows_when_the_face_moves():
     decoder = SmallDetailDecoder(moves=5, detail=7)
     with torch.no_grad():
-        decoder.always.weight.zero_()
-        decoder.always.bias.zero_()
+        decoder.gates.weight.fill_(1.0)
+        decoder.open.bias.zero_()
         decoder.person.bias.zero_()
-        decoder.reliefs.bias.fill_(0.25)
-    nobody, somebody = torch.zeros(1, 7), torch.ones(1, 7)
-    smooth = decoder(torch.cat([torch.ones(1, 5), nobody], 1))
-    torch.testing.assert_close(smooth, torch.full((1, 1, 256, 256), 0.25e-3))
-    one, other = (decoder(torch.cat([moves, somebody], 1)) for moves in (torch.zeros(1, 5), torch.ones(1, 5)))
-    assert not one.equal(smooth)
-    assert not one.equal(other)
-    decoder.reliefs.bias.data.fill_(50.0)
-    assert float(decoder(torch.zeros(1, 12)).max()) == pytest.approx(0.01)
+    somebody = torch.ones(1, 7)
+    at_rest, moved = (
+        decoder(torch.cat([moves, somebody], 1)) for moves in (torch.zeros(1, 5), torch.ones(1, 5))
+    )
+    assert not at_rest.any()
+    assert moved.any()
+    decoder.person.bias.data.fill_(1e6)
+    assert float(decoder(torch.ones(1, 12)).abs().max()) == pytest.approx(0.01)
 
 
-def test_a_relief_that_is_seen_answers_most():
-    random = torch.Generator().manual_seed(0)
+def smooth_decoder(random: torch.Generator) -> SmallDetailDecoder:
+    """A decoder of ten wide reliefs, whose codes are their strengths."""
+    decoder = SmallDetailDecoder(moves=3, detail=10)
     reliefs = torch.nn.functional.interpolate(
-        torch.randn(1, 5, 32, 32, generator=random), (256, 256), mode="bicubic"
-    )[0]
-    follows_u, follows_v = torch.full((256, 256), 0.3), torch.full((256, 256), -0.2)
-    for number, relief in enumerate(reliefs):
-        across = torch.nn.functional.pad(relief[:, 2:] - relief[:, :-2], (1, 1)) / 2
-        up = -torch.nn.functional.pad(relief[2:] - relief[:-2], (0, 0, 1, 1)) / 2
-        lightness = follows_u * across + follows_v * up
-        view = torch.stack([lightness, torch.ones(256, 256), follows_u, follows_v])[None]
-        found = relief_responses(view, reliefs.flatten(1).T)[0]
-        assert int(found.argmax()) == number
-        brighter = view * torch.tensor([2.0, 1.0, 2.0, 2.0])[:, None, None]
-        torch.testing.assert_close(
-            relief_responses(brighter, reliefs.flatten(1).T)[0], found, rtol=1e-2, atol=1e-3
+        torch.randn(1, 10, 24, 24, generator=random), (256, 256), mode="bicubic"
+    )
+    with torch.no_grad():
+        decoder.reliefs.weight.zero_()
+        decoder.reliefs.weight[:, :10] = 0.2 * reliefs[0].flatten(1).T
+        decoder.person.weight.copy_(torch.eye(RELIEFS, 10))
+        decoder.person.bias.zero_()
+    return decoder
+
+
+def shaded_view(decoder: SmallDetailDecoder, code: torch.Tensor) -> torch.Tensor:
+    """The view of a face with that code, in light from the upper left."""
+    relief = 1000 * decoder(torch.cat([torch.zeros(len(code), 3), code], 1))[:, 0]
+    right = pad(relief[..., 2:] - relief[..., :-2], (1, 1)) / 2
+    up = -pad(relief[..., 2:, :] - relief[..., :-2, :], (0, 0, 1, 1)) / 2
+    says = torch.tensor([1.0, 0.3, -0.2])[:, None, None, None].expand(3, *relief.shape)
+    return torch.cat([(says[1] * right + says[2] * up)[None], says]).movedim(0, 1)
+
+
+def alike(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float(torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1])
+
+
+def test_the_code_is_read_from_the_shading():
+    random = torch.Generator().manual_seed(0)
+    decoder, encoder = smooth_decoder(random), DetailViewEncoder(10).eval()
+    code, still = torch.randn(1, 10, generator=random), torch.zeros(1, 3)
+    view = shaded_view(decoder, code)
+    assert alike(encoder(view, decoder, still), code) > 0.99
+    # What is hidden follows from the rest; of a face that is hidden whole the code is the average one.
+    half, none = view.clone(), view.clone()
+    half[:, 1, :, :128] = 0
+    half[:, 0, :, :128] = 0.5
+    none[:, 1] = 0
+    assert alike(encoder(half, decoder, still), code) > 0.97
+    assert not encoder(none, decoder, still).any()
+
+
+def test_lightness_that_is_no_relief_is_explained_away():
+    random = torch.Generator().manual_seed(0)
+    networks = SmallNetworks(replace(SIZES, expression=0, detail=10))
+    decoder, encoder = smooth_decoder(random), networks.detail_encoder
+    networks.detail_decoder = decoder
+    faces = 200
+    codes, moves = torch.randn(faces, 10, generator=random), torch.zeros(faces, 3)
+    codes[1::2] = codes[::2]
+    brows, spots = torch.randn(2, 256, 256, generator=random) * 0.1
+    strengths = torch.randn(faces, generator=random)
+    place, texels = encoder.places()
+    view = torch.cat([shaded_view(decoder, part).flatten(2)[..., texels] for part in codes.split(20)])
+    noise = brows.flatten()[texels] + strengths[:, None] * spots.flatten()[texels]
+    view[:, 0] += noise + 0.01 * torch.randn(view[:, 0].shape, generator=random)
+    views = Views(view, moves, codes)
+    whole = torch.zeros(40, 4, 256 * 256)
+    whole[..., texels] = view[:40]
+    whole = whole.unflatten(2, (256, 256))
+    with torch.no_grad():
+        before = alike(encoder(whole, decoder, moves[:40]), codes[:40])
+        learn_noise(networks, views)
+        torch.testing.assert_close(encoder.mean.flatten()[place], brows.flatten()[texels], atol=0.05, rtol=0)
+        first = encoder.patterns.flatten(0, 1)[place][:, -1]
+        assert (
+            abs(alike(first * encoder.log_deviations.flatten()[place].exp(), spots.flatten()[texels])) > 0.95
         )
+        after = alike(encoder(whole, decoder, moves[:40]), codes[:40])
+        assert 1 - after < (1 - before) / 5
+        learn_output(networks, views)
+        assert (encoder(whole, decoder, moves[:40]) - codes[:40]).square().mean() < 0.02

@@ -271,13 +271,12 @@ def test_angles_are_exact_and_have_finite_derivatives():
     assert still.grad.isfinite().all()
 
 
-def test_wrinkles_weigh_as_much_as_the_smooth_skin():
-    true = torch.zeros(1, 1, 4, 4)
-    true[0, 0, 0] = 1e-3
-    texels = torch.ones(4, 4, dtype=torch.bool)
-    nothing = supervised.displacement_distance(torch.zeros_like(true), true, texels)
-    # A quarter of the texels is wrong by 1 mm, and weighs 0.5 + 0.5 * 4.
-    torch.testing.assert_close(nothing, torch.tensor([0.25 * 2.5]))
+def test_displacements_are_compared_in_deviations():
+    true, deviations = torch.zeros(1, 1, 4, 4), torch.full((4, 4), 1e-3)
+    true[0, 0, 0], deviations[0], deviations[3] = 1e-3, 0.5e-3, 0
+    nothing = supervised.displacement_distance(torch.zeros_like(true), true, deviations)
+    # A third of the texels that count is wrong by two deviations.
+    torch.testing.assert_close(nothing, torch.tensor([4.0 / 3]))
 
 
 def test_actions_beyond_their_range_cost():

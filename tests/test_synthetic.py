@@ -26,7 +26,7 @@ CONSOLE = Console(quiet=True)
 
 @pytest.fixture(scope="module")
 def faces() -> SyntheticFaces:
-    config = SyntheticConfig(size=96, perspective=0.0, noisy=False, wrinkled=1.0)
+    config = SyntheticConfig(size=96, perspective=0.0, clear=True, wrinkled=1.0)
     return SyntheticFaces(default_head(), Population(default_head()), config=config)
 
 
@@ -129,7 +129,7 @@ def test_the_landmark_network_finds_a_face_that_looks_at_it(faces):
 
 
 def test_a_head_without_actions_has_faces_too(small_head):
-    config = SyntheticConfig(size=48, noisy=True, wrinkled=0.5)
+    config = SyntheticConfig(size=48, clear=False, wrinkled=0.5)
     faces = SyntheticFaces(small_head, Population(small_head), config=config)
     face = drawn(faces, 1)
     assert face.image.shape == (48, 48, 3)
@@ -179,7 +179,7 @@ def test_reconstructed_faces_lend_texture_and_name(tmp_path):
     (folder / "about.json").write_text(json.dumps({"identity": "who", "licence": "CC0", "source": "a.jpg"}))
     (head,) = textured_heads(tmp_path, default_head())
     assert (head.identity, head.licence, head.source) == ("who", "CC0", "a.jpg")
-    config = SyntheticConfig(size=48, photographed=1.0, wrinkled=0.0, noisy=False)
+    config = SyntheticConfig(size=48, photographed=1.0, wrinkled=0.0, clear=True)
     faces = SyntheticFaces(default_head(), Population(default_head()), [head], config=config)
     face = drawn(faces, 2)
     assert face.about["licence"] == "CC0"

@@ -33,12 +33,12 @@ from deca.training.stages import make_networks
 
 TOOLS = Path(__file__).parent / "default_networks"
 SYNTHETIC_FACES, WRINKLED_FACES = 6_000, 1_000
-# Two folders of wrinkled faces, which may be made at the same time.
-WRINKLED_SEEDS = (2, 3)
+# Folders of wrinkled faces, which may be made at the same time.
+WRINKLED_SEEDS = range(21, 27)
 # What benchmarks/ablations.py compares.
 DETAIL, SHAPE = "without_detail_consistency", "without_shape_consistency"
 # Pixels of the squares that detail is learnt from.
-DETAIL_SIZE = 448
+DETAIL_SIZE = 576
 
 
 def main() -> None:
@@ -63,14 +63,17 @@ def main() -> None:
     for seed in WRINKLED_SEEDS:
         # No textures of photographs: the wrinkles in them would be told to be none.
         wrinkled = ["synthesise", "--out", work / f"wrinkled-{seed}", "--count", WRINKLED_FACES, *made_of]
-        wrinkled += ["--seed", seed, "--wrinkled", 1, "--photographed", 0, "--most-yaw", 40, "--sharp"]
+        wrinkled += ["--seed", seed, "--wrinkled", 1, "--photographed", 0, "--most-yaw", 40, "--clear"]
         deca(*wrinkled, "--size", DETAIL_SIZE, "--photos-a-person", 2)
     tool("face_mesh_weights.py", "--out", work / "face_mesh.safetensors")
     deca("train", write_config("coarse", work))
-    start = work / "detail_start.safetensors"
-    tool("wrinkle_reliefs.py", work / "coarse" / "weights.safetensors", "--out", start)
+    reliefs, start = work / "reliefs.safetensors", work / "detail_start.safetensors"
+    if not start.is_file():
+        tool("wrinkle_reliefs.py", work / "coarse" / "weights.safetensors", work / "fits", "--out", reliefs)
+        wrinkled = [work / f"wrinkled-{seed}" for seed in WRINKLED_SEEDS]
+        tool("view_noise.py", reliefs, *wrinkled, "--out", start)
     deca("train", write_config("detail", work))
-    trained = on_skin(load_file(work / "detail" / "weights.safetensors"), work)
+    trained = load_file(work / "detail" / "weights.safetensors")
     export(trained, work, arguments.out or data_file("default_head.npz").with_name(DEFAULT_NETWORKS))
     if arguments.ablations:
         train_ablations(work, trained)
@@ -81,18 +84,9 @@ def train_ablations(work: Path, trained: dict[str, Tensor]) -> None:
     consistency."""
     for stage, loss, name in (("detail", "consistency", DETAIL), ("coarse", "shape_consistency", SHAPE)):
         deca("train", write_config(stage, work, name, loss))
-        other = on_skin(load_file(work / name / "weights.safetensors"), work)
+        other = load_file(work / name / "weights.safetensors")
         part = {key: values for key, values in other.items() if key.startswith(f"{stage}_")}
         export(trained | part, work, work / "ablations" / f"{name}.safetensors")
-
-
-def on_skin(trained: dict[str, Tensor], work: Path) -> dict[str, Tensor]:
-    """The tensors with reliefs on the skin alone: photographs pull at lips and lids too, where wrinkles have
-    no place."""
-    name = "detail_decoder.reliefs"
-    skin = load_file(work / "detail_start.safetensors")[f"{name}.weight"].any(1)
-    weight, bias = trained[f"{name}.weight"] * skin[:, None], trained[f"{name}.bias"] * skin
-    return trained | {f"{name}.weight": weight, f"{name}.bias": bias}
 
 
 def write_config(stage: str, work: Path, out: str | None = None, without: str | None = None) -> Path:

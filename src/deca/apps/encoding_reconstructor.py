@@ -103,7 +103,7 @@ class EncodingReconstructor:
         vertices_image = self.fit.registration(project(vertices, parameters.camera), landmarks)
         face = self._face_vertices
         view = self.detail_view(image, vertices[:, face], vertices_image[:, face], parameters.lighting)
-        return self.networks.detail_code(view)
+        return self.networks.detail_code(view, parameters)
 
     def _seen(
         self, photo: Photo, found: FoundFace, crop: Crop

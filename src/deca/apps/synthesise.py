@@ -50,7 +50,7 @@ def synthesise(options: SynthesiseOptions, console: Console) -> None:
         size=options.size,
         wrinkled=options.wrinkled,
         photographed=options.photographed,
-        noisy=not options.sharp,
+        clear=options.clear,
     )
     turns = PopulationConfig(largest_yaw=math.radians(options.most_yaw))
     population = Population(data, expression_samples(heads), turns)

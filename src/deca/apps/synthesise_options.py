@@ -27,8 +27,9 @@ class SynthesiseOptions:
     """Share of people who wear the texture of a photo, where --faces are given."""
     most_yaw: float = 90.0
     """Degrees to which heads turn to the side; wrinkles are best learnt from faces that show both sides."""
-    sharp: Annotated[bool, FlagCreatePairsOff] = False
-    """Without a camera's blur and noise: wrinkles are best learnt from pictures that show them."""
+    clear: Annotated[bool, FlagCreatePairsOff] = False
+    """Bare faces, without hair or things before them, and no blur or noise of a camera: wrinkles are best
+    learnt from pictures that show them."""
     faces: Path | None = None
     """Folder of reconstructed faces (`deca reconstruct`): their textures and shapes are worn, and their
     expressions are what synthetic faces do."""

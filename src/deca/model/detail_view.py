@@ -12,26 +12,37 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, grid_sample, interpolate
 
+from deca.head.albedo import resize_map
 from deca.head.data import HeadData
 from deca.head.detail import DetailModel, SurfaceFrames, dot
 from deca.render.lighting import FACTORS, harmonics
 
-VIEW_CROP = 352
-"""Pixels a side of the crops that views are read from: about as fine as the view itself."""
+VIEW_CROP = 448
+"""Pixels a side of the crops that views are read from: a little finer than the view itself."""
 # Lightness is the logarithm of the luma plus this, so that noise in the dark does not count.
 _DARK = 0.03
 _LUMA = (0.299, 0.587, 0.114)
 # Texels over which the slow part of the lightness is averaged, of a map of half the size: about 12 mm.
 _SLOW = 9
-# Lightness as the network sees it is about one for a deep wrinkle.
-_GAIN = 5.0
+# What is darker or brighter still is no wrinkle.
+_FAST_LIMIT = 0.6
 _LEAST_SHADING = 0.15
+_LEAST_ALBEDO = 0.05
+# Metres that the map is wide or high at least: no texel is shorter than a fifth of a millimetre.
+_LEAST_LENGTH = 0.05
+# The light that a view is explained by: every so many texels are asked, which count as that many independent
+# ones; deviations from the estimate are parts of its brightness, by band; texels that stand out by more than
+# some deviations count less and less.
+_EVERY, _INDEPENDENT, _ROUNDS = 4, 200.0, 4
+_LIGHT_DEVIATIONS = (0.3, *(0.2,) * 3, *(0.12,) * 5)
+_STANDS_OUT = 1.5
 
 
 class DetailView(nn.Module):
     """Makes detail views of the heads of one topology, at the size of the detail model's layout."""
 
     region: Tensor
+    albedo: Tensor
 
     def __init__(self, data: HeadData, detail_model: DetailModel) -> None:
         super().__init__()
@@ -42,6 +53,10 @@ class DetailView(nn.Module):
             if name in data.region_names:
                 region = region & ~layout.region_mask(name)
         self.register_buffer("region", region, persistent=False)
+        colours = torch.from_numpy(data.albedo_mean).permute(2, 0, 1)[None]
+        albedo = resize_map(colours, layout.size)[0].mul(_luma_weights(colours)).sum(0)
+        # People's skin differs in brightness above all, which the light takes up.
+        self.register_buffer("albedo", albedo.clamp_min(_LEAST_ALBEDO), persistent=False)
 
     def forward(
         self,
@@ -53,23 +68,66 @@ class DetailView(nn.Module):
         """Views of crops (RGB in [0, 1]) of heads posed at `vertices` (head frame), seen at `vertices_image`.
 
         The channels are the lightness of the skin less the coarse surface's shading and what else is slow, as
-        a logarithm; how well the skin is seen, in [0, 1]; and how much that logarithm changes with the
-        displacement's slope along u and along v.
+        a logarithm; how well the skin is seen, in [0, 1]; and how much that logarithm changes where the
+        displacement rises by a millimetre from texel to texel, to the right and upwards.
         """
         frames = self.detail_model.frames(vertices)
-        luma_light = (lighting * lighting.new_tensor(_LUMA)).sum(-1)
-        shading = coarse_shading(frames.normals, luma_light)
-        slopes = lightness_by_slope(frames, luma_light, shading)
         layout = self.layout
         places = layout.to_uv(vertices_image[..., :2])
-        luma = (image * image.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+        luma = (image * _luma_weights(image)).sum(1, keepdim=True)
         seen = grid_sample(luma, places.permute(0, 2, 3, 1), align_corners=False)
         inside = (places.abs() <= 1).all(1, keepdim=True)
         facing = layout.image(frames.normals[:, 2:].mT)
         weights = ((facing - 0.15) / 0.3).clamp(0, 1) * inside * self.region
-        lightness = (seen + _DARK).log() - layout.image(shading.log()[..., None])
+        estimate = (lighting.mT * _luma_weights(image)[..., 0]).sum(1)
+        luma_light = self._seen_light(layout.image(frames.normals.mT), seen, weights, estimate)
+        shading = coarse_shading(frames.normals, luma_light)
+        rises = lightness_by_rise(frames, luma_light, shading, layout.size)
+        smooth = layout.image(shading.log()[..., None]) + (self.albedo + _DARK).log()
+        lightness = (seen + _DARK).log() - smooth
         fast = (lightness - slow_part(lightness, weights)) * weights
-        return torch.cat([_GAIN * fast.clamp(-0.6, 0.6), weights, layout.image(slopes.mT) * self.region], 1)
+        fast = fast.clamp(-_FAST_LIMIT, _FAST_LIMIT)
+        return torch.cat([fast, weights, layout.image(rises.mT) * self.region], 1)
+
+    def _seen_light(
+        self,
+        normals_uv: Float[Tensor, "batch 3 size size"],
+        seen: Float[Tensor, "batch 1 size size"],
+        weights: Float[Tensor, "batch 1 size size"],
+        estimate: Float[Tensor, "batch 9"],
+    ) -> Float[Tensor, "batch 9"]:
+        """The light that explains the seen luma best, given what it was estimated to be.
+
+        How a slope becomes lightness follows from where the light comes from, and an encoder that saw small
+        pictures knows that roughly: of synthetic faces, wrinkles read with its light are half as right.
+        """
+        values, normals, known, albedo = (
+            part[..., ::_EVERY, ::_EVERY].flatten(2)
+            for part in (seen, normals_uv, weights, self.albedo[None, None])
+        )
+        values, known = values[:, 0], known[:, 0]
+        by_light = albedo[:, 0, :, None] * harmonics(normals.mT).permute(1, 2, 0)
+        expected = (by_light @ estimate[..., None])[..., 0]
+        scale = (known * expected * values).sum(1) / (known * expected.square()).sum(1).clamp_min(1e-6)
+        estimate = estimate * scale[:, None]
+        deviations = estimate.new_tensor(_LIGHT_DEVIATIONS) * estimate[:, :1].abs().clamp_min(1e-3)
+        beforehand = torch.diag_embed(deviations**-2)
+        light = estimate
+        for _ in range(_ROUNDS):
+            off = values - (by_light @ light[..., None])[..., 0]
+            size = (known * off.abs()).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp_min(1) + 1e-4
+            trust = known / (1 + (off / (_STANDS_OUT * size)).square())
+            trust = trust * _INDEPENDENT / (known.sum(1, keepdim=True).clamp_min(1) * size.square())
+            normal = by_light.mT @ (trust[..., None] * by_light) + beforehand
+            off_estimate = values - (by_light @ estimate[..., None])[..., 0]
+            light = estimate + torch.linalg.solve(
+                normal, (by_light.mT @ (trust * off_estimate)[..., None])[..., 0]
+            )
+        return light
+
+
+def _luma_weights(image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "3 1 1"]:
+    return image.new_tensor(_LUMA)[:, None, None]
 
 
 def slow_part(
@@ -96,10 +154,14 @@ def coarse_shading(
     return shading.clamp_min(_LEAST_SHADING)
 
 
-def lightness_by_slope(
-    frames: SurfaceFrames, luma_light: Float[Tensor, "batch 9"], shading: Float[Tensor, "batch texel"]
+def lightness_by_rise(
+    frames: SurfaceFrames,
+    luma_light: Float[Tensor, "batch 9"],
+    shading: Float[Tensor, "batch texel"],
+    size: int,
 ) -> Float[Tensor, "batch 2 texel"]:
-    """Derivatives of the shading's logarithm by the displacement's slopes along two unit tangents.
+    """Changes of the shading's logarithm where the displacement rises by a millimetre from texel to texel of
+    a map of that size, along u and along v.
 
     The normal of a displaced surface is N - grad D (Blinn 1978), so a slope along a tangent t changes the
     shading by -t . (gradient of the light at N).
@@ -114,8 +176,9 @@ def lightness_by_slope(
         ],
         1,
     )
+    # along / |along|^2 is the tangent over the length of the map; a millimetre over a texel is its slope.
     falls = [
-        dot(along, gradient) * dot(along, along).clamp_min(1e-20).rsqrt()
+        dot(along, gradient) / dot(along, along).clamp_min(_LEAST_LENGTH**2)
         for along in (frames.along_u, frames.along_v)
     ]
-    return -torch.cat(falls, 1) / shading[:, None]
+    return -torch.cat(falls, 1) * (size / 1000) / shading[:, None]

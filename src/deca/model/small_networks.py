@@ -7,30 +7,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deca.model.detail_decoder import DEEPEST, MAP_SIZE
 from deca.model.networks import NetworkSizes, decoder_input, read_outputs
 from deca.model.small_backbone import (
     IMAGE_SIZE,
     MIXED_FEATURES,
     POINT_FEATURES,
-    SeparableBlock,
     SmallBackbone,
 )
+from deca.model.small_detail import DetailViewEncoder, SmallDetailDecoder
 from deca.parameters import Parameters
 
-# Channels of the detail view from 64 texels a side down to 8.
-_VIEW_CHANNELS = (48, 96, 128, 160)
-_LAST_CHANNELS = 48
-_MOVEMENTS = 128
-_GATES = 512
-# Millimetres.
-_FIRST_RELIEF = 0.005
-# Makes responses of about unit size.
-_RESPONSE = 100.0
-RELIEFS = 96
-"""How many reliefs a displacement is the sum of."""
 _HIDDEN = 512
-VIEW_CHANNELS = 4
 
 
 class PointEncoder(nn.Module):
@@ -69,98 +56,6 @@ class PointEncoder(nn.Module):
         return self.mean + self.deviation * found, own
 
 
-class DetailViewEncoder(nn.Module):
-    """A detail view (`deca.model.detail_view`), 256 x 256, to a detail code: where a wrinkle lies is kept."""
-
-    def __init__(self, detail: int) -> None:
-        super().__init__()
-        first, *others = _VIEW_CHANNELS
-        # Where wrinkles are and how they run, at a quarter of the size: finer maps would cost more than all
-        # that follows.
-        self.first = nn.Conv2d(VIEW_CHANNELS, first, 7, 4, 3)
-        self.first_norm = nn.BatchNorm2d(first)
-        self.first_activation = nn.PReLU(first)
-        blocks: list[nn.Module] = [SeparableBlock(first, first), SeparableBlock(first, first)]
-        channels = first
-        for out in others:
-            blocks += [SeparableBlock(channels, out, 2), nn.BatchNorm2d(out)]
-            blocks += [SeparableBlock(out, out), SeparableBlock(out, out)]
-            channels = out
-        self.blocks = nn.Sequential(*blocks)
-        self.last = nn.Conv2d(channels, _LAST_CHANNELS, 1)
-        self.last_activation = nn.PReLU(_LAST_CHANNELS)
-        # Faces are far more alike than they differ: each number less its mean over faces.
-        self.last_norm = nn.BatchNorm2d(_LAST_CHANNELS * 8 * 8 + RELIEFS)
-        self.output = nn.Linear(_LAST_CHANNELS * 8 * 8 + RELIEFS, detail)
-
-    def forward(
-        self, view: Float[Tensor, "batch 4 256 256"], reliefs: Float[Tensor, "texel relief"]
-    ) -> Float[Tensor, "batch detail"]:
-        """Detail codes of views; `reliefs` are those that the decoder adds up."""
-        responses = relief_responses(view, reliefs)
-        view = view.contiguous(memory_format=torch.channels_last)
-        x = self.blocks(self.first_activation(self.first_norm(self.first(view))))
-        x = torch.cat([self.last_activation(self.last(x)).flatten(1), responses], 1)
-        return self.output(self.last_norm(x[..., None, None]).flatten(1))
-
-
-def relief_responses(
-    view: Float[Tensor, "batch 4 256 256"], reliefs: Float[Tensor, "texel relief"]
-) -> Float[Tensor, "batch relief"]:
-    """How much of each relief a detail view shows: matched filters.
-
-    A relief R changes the lightness by s_u dR/du + s_v dR/dv, s being how lightness follows slopes. Its
-    product with the lightness that is seen, summed over the texels, is by parts the product of R with
-    -d(s_u l)/du - d(s_v l)/dv; that is divided by the sum of s^2, without which strong light would seem deep.
-    """
-    lightness, seen, *follows = view.split(1, 1)
-    along_u, along_v = (part * lightness for part in follows)
-    # u grows to the right and v upwards.
-    right = along_u[..., :, 2:] - along_u[..., :, :-2]
-    down = along_v[..., 2:, :] - along_v[..., :-2, :]
-    pad = torch.nn.functional.pad
-    falls = (pad(down, (0, 0, 1, 1)) - pad(right, (1, 1))) / 2
-    strength = torch.stack([(part * seen).square().sum((1, 2, 3)) for part in follows]).sum(0)
-    return falls.flatten(1) @ reliefs * (_RESPONSE / (strength[:, None] + 1))
-
-
-class SmallDetailDecoder(nn.Module):
-    """Jaw, expression and detail code to a displacement map of 256 x 256 texels: a sum of known reliefs.
-
-    How strong each relief is, is a product: of what the code says of the person and of how far the face
-    moves, which opens and closes gates. So a wrinkle that belongs to a person comes with the expression that
-    makes it, and a sum of reliefs costs a tenth of a decoder of convolutions.
-    """
-
-    def __init__(self, moves: int, detail: int) -> None:
-        super().__init__()
-        self.moves = moves
-        self.movement = nn.Sequential(
-            nn.Linear(moves, _MOVEMENTS),
-            nn.PReLU(_MOVEMENTS),
-            nn.Linear(_MOVEMENTS, _MOVEMENTS),
-            nn.PReLU(_MOVEMENTS),
-            nn.Linear(_MOVEMENTS, _GATES),
-            nn.Sigmoid(),
-        )
-        self.person = nn.Linear(detail, _GATES)
-        self.always = nn.Linear(detail, RELIEFS)
-        self.together = nn.Linear(_GATES, RELIEFS, bias=False)
-        self.reliefs = nn.Linear(RELIEFS, MAP_SIZE * MAP_SIZE)
-        # Nearly smooth to begin with.
-        nn.init.normal_(self.reliefs.weight, std=_FIRST_RELIEF)
-        nn.init.zeros_(self.reliefs.bias)
-
-    def forward(self, code: Float[Tensor, "batch input"]) -> Float[Tensor, "batch 1 256 256"]:
-        """Displacement along the normals in UV, metres, within 10 mm; inputs as `decoder_input` gives
-        them."""
-        moves, detail = code.split([self.moves, code.shape[1] - self.moves], 1)
-        strengths = self.always(detail) + self.together(self.movement(moves) * self.person(detail))
-        # Millimetres inside, so that weights and their changes are of one size throughout.
-        displacement = self.reliefs(strengths) / 1000
-        return displacement.clamp(-DEEPEST, DEEPEST).view(-1, 1, MAP_SIZE, MAP_SIZE)
-
-
 class SmallNetworks(nn.Module):
     """The three networks in a size for processors; the detail encoder sees the skin unwrapped into UV."""
 
@@ -193,9 +88,12 @@ class SmallNetworks(nn.Module):
         coarse, _ = self.coarse(image, points)
         return read_outputs(coarse, coarse.new_zeros(len(coarse), self.sizes.detail), self.sizes)
 
-    def detail_code(self, view: Float[Tensor, "batch 4 256 256"]) -> Float[Tensor, "batch detail"]:
-        """Detail codes of detail views (`deca.model.detail_view`)."""
-        return self.detail_encoder(view, self.detail_decoder.reliefs.weight.detach())
+    def detail_code(
+        self, view: Float[Tensor, "batch 4 256 256"], parameters: Parameters
+    ) -> Float[Tensor, "batch detail"]:
+        """Detail codes of detail views (`deca.model.detail_view`) of faces with this jaw and expression."""
+        moves = decoder_input(parameters)[:, : self.detail_decoder.moves]
+        return self.detail_encoder(view, self.detail_decoder, moves)
 
     def displacement(self, parameters: Parameters) -> Float[Tensor, "batch 1 256 256"]:
         """Displacement in UV, metres, of the detail code under this expression and jaw."""

@@ -54,6 +54,11 @@ TERMS = (*_PICTURES, *_MAPS, CONSISTENCY)
 """What can be given a weight."""
 # How far behind the surface a texel may lie and still be seen, metres.
 _TOLERANCE = 0.003
+# Pixels a side of the pictures in which true displacement is looked up.
+_SHOWN_SIZE = 384
+_COVERED = 0.99
+# By how much people's displacements differ, metres.
+_DEVIATION = 0.0002
 _CLAY = 0.75
 # A shading of 0.6 on average, brighter from the upper left of the viewer.
 _CLAY_LIGHT = (2.1, -0.25, 0.3, 0.35)
@@ -63,19 +68,22 @@ _CLAY_LIGHT = (2.1, -0.25, 0.3, 0.35)
 class _Coarse:
     """What the frozen coarse encoder says of a batch, and what follows from it: no gradient comes here.
 
-    Which texels the crops show is asked by the released losses alone.
+    `true` is the displacement that is known, where the coarse faces show it. Which texels the crops show is
+    asked by the released losses alone.
     """
 
     parameters: Parameters
     vertices: Float[Tensor, "face vertex 3"]
     vertices_image: Float[Tensor, "face vertex 3"]
+    true: Float[Tensor, "face 1 map map"]
     visible_uv: Float[Tensor, "face 1 map map"] | None
 
     def rows(self, rows: Int[Tensor, " row"]) -> _Coarse:
         """Some of the faces."""
         parameters = self.parameters.map(lambda values: values[rows])
         visible_uv = None if self.visible_uv is None else self.visible_uv[rows]
-        return _Coarse(parameters, self.vertices[rows], self.vertices_image[rows], visible_uv)
+        vertices, vertices_image = self.vertices[rows], self.vertices_image[rows]
+        return _Coarse(parameters, vertices, vertices_image, self.true[rows], visible_uv)
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,7 @@ class DetailStage(Stage):
     """
 
     skin: Tensor
+    deviations: Tensor
     symmetric: Tensor
 
     def __init__(
@@ -132,6 +141,7 @@ class DetailStage(Stage):
         self.registration = Registration(part)
         skin = skin_region(part, self.layout)
         self.register_buffer("skin", skin, persistent=False)
+        self.register_buffer("deviations", _DEVIATION * skin[0, 0], persistent=False)
         both = (skin & skin.flip(3)).float() * mirrored_texels(part, self.layout)
         self.register_buffer("symmetric", both, persistent=False)
 
@@ -158,7 +168,7 @@ class DetailStage(Stage):
         if exchanged:
             rows = other_rows(batch, self._seed, step, self._released)
             inputs.append(decoder_input(detail_losses.with_details_of(found, rows)))
-        # Both in one pass, for the sake of the batch norm's statistics.
+        # Both in one pass, for the sake of a batch norm's statistics.
         maps = self.networks.detail_decoder(torch.cat(inputs)).float().chunk(len(inputs))
         with torch.autocast(batch.image.device.type, enabled=False):
             pictured = any(name in self._base for name in _PICTURES)
@@ -191,6 +201,21 @@ class DetailStage(Stage):
         return {name: image.clamp(0, 1) for name, image in shown.items()}
 
     @torch.no_grad()
+    def views(
+        self, batch: FaceBatch
+    ) -> tuple[Float[Tensor, "face 4 map map"], Parameters, Float[Tensor, "face 1 map map"]]:
+        """The detail views of crops, their coarse parameters, and the displacement that is known of them as
+        `losses` asks for it."""
+        coarse = self._coarse(batch)
+        return self._view(coarse, batch.image), coarse.parameters, coarse.true
+
+    def _view(
+        self, coarse: _Coarse, image: Float[Tensor, "face 3 size size"]
+    ) -> Float[Tensor, "face 4 map map"]:
+        with torch.no_grad(), torch.autocast(image.device.type, enabled=False):
+            return self.detail_view(image, coarse.vertices, coarse.vertices_image, coarse.parameters.lighting)
+
+    @torch.no_grad()
     def _coarse(self, batch: FaceBatch) -> _Coarse:
         """The coarse faces of crops."""
         found, _ = self.encode(batch)
@@ -205,7 +230,34 @@ class DetailStage(Stage):
             seen = self.registration(project(vertices, found.camera), landmarks)
             scale = float(found.camera[:, 0].abs().mean())
             visible_uv = self._visible_uv(vertices, seen, scale) if self._released else None
-            return _Coarse(found, vertices, seen, visible_uv)
+            true = self._shown_displacement(batch, seen)
+            return _Coarse(found, vertices, seen, true, visible_uv)
+
+    def _shown_displacement(
+        self, batch: FaceBatch, seen: Float[Tensor, "face vertex 3"]
+    ) -> Float[Tensor, "face 1 map map"]:
+        """The known displacements where the crops show them on vertices that are `seen` there, metres.
+
+        A head that is not quite the true one has a wrinkle at other texels than the true head, and there it
+        is to be put. Texels that show nothing of the true face have its displacement at the same texel.
+        """
+        true = batch.truth.displacement.clone()
+        rows = batch.truth.displacement_known.nonzero()[:, 0]
+        if not len(rows):
+            return true
+        parameters = batch.truth.parameters.map(lambda values: values[rows])
+        vertices = self.head_model(parameters).vertices
+        dense = self.registration.landmarks == batch.dense_landmarks.shape[1]
+        landmarks = batch.dense_landmarks if dense else batch.landmarks
+        # Perspective is in the landmarks alone.
+        places = self.registration(project(vertices, parameters.camera), landmarks[rows])
+        surface = self.surface_model(vertices, places, _SHOWN_SIZE, _SHOWN_SIZE)
+        pixels = surface.sample(true[rows])
+        shown = surface.fragments.image(torch.cat([pixels, torch.ones_like(pixels)], 1))
+        grid = self.layout.to_uv(seen[rows][..., :2]).permute(0, 2, 3, 1)
+        found, covered = grid_sample(shown, grid, align_corners=False).split(1, 1)
+        true[rows] = torch.where((covered > _COVERED) & self.skin, found, true[rows])
+        return true
 
     def _visible_uv(
         self, vertices: Float[Tensor, "face vertex 3"], seen: Float[Tensor, "face vertex 3"], scale: float
@@ -221,9 +273,7 @@ class DetailStage(Stage):
         """The faces with the detail codes of their crops."""
         networks, found = self.networks, coarse.parameters
         if isinstance(networks, SmallNetworks):
-            with torch.no_grad(), torch.autocast(image.device.type, enabled=False):
-                seen = self.detail_view(image, coarse.vertices, coarse.vertices_image, found.lighting)
-            code = networks.detail_code(seen)
+            code = networks.detail_code(self._view(coarse, image), found)
         else:
             code = networks.detail_encoder(resized(image, input_size(networks)))
         return found.replace(detail=code.float())
@@ -278,8 +328,9 @@ class DetailStage(Stage):
             values["roughness"] = detail_losses.released_shading_roughness(light * self.skin)
         if "true_displacement" in names:
             rows = batch.truth.displacement_known.nonzero()[:, 0]
-            true, texels = batch.truth.displacement[rows], self.skin[0, 0]
-            distance = supervised.displacement_distance(displacement[rows], true, texels)
+            distance = supervised.displacement_distance(
+                displacement[rows], coarse.true[rows], self.deviations
+            )
             values["true_displacement"] = spread(distance, rows, len(batch))
         return values
 

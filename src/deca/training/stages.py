@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from difflib import get_close_matches
 
 import torch
@@ -13,6 +13,7 @@ from deca.head.data import HeadData
 from deca.io.asset_records import assets_folder, read_record
 from deca.model.detail_view import VIEW_CROP
 from deca.model.networks import IMAGE_SIZE, DecaNetworks, NetworkSizes
+from deca.model.small_detail import DETAIL
 from deca.model.small_networks import SmallNetworks
 from deca.parameters import Parameters
 from deca.training import coarse_stage, detail_stage
@@ -47,7 +48,7 @@ def make_networks(config: TrainConfig, data: HeadData) -> TrainedNetworks:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         if config.backbone == "small":
-            return SmallNetworks(sizes)
+            return SmallNetworks(replace(sizes, detail=DETAIL))
         networks = DecaNetworks(sizes)
     _begin_at_rest(networks, sizes)
     return networks

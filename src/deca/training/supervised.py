@@ -4,7 +4,7 @@ picture."""
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from deca.geometry import axis_angle_to_matrix
@@ -109,16 +109,16 @@ def point_distance(
 def displacement_distance(
     found: Float[Tensor, "face 1 size size"],
     true: Float[Tensor, "face 1 size size"],
-    texels: Bool[Tensor, "size size"],
+    deviations: Float[Tensor, "size size"],
 ) -> Float[Tensor, " face"]:
-    """Mean of w |D - D_true| over texels, millimetres; w is 1 on average, and half of it goes with |D_true|.
+    """Mean of ((D - D_true) / deviation)^2 over the texels whose deviation is not zero.
 
-    So wrinkles, which are few, weigh as much as the smooth skin around them.
+    `deviations` (metres) say by how much people differ at each texel: lines, which are shallow, weigh as much
+    as deep folds. Squares, because of all that a picture leaves open the mean is wanted.
     """
-    found, true = found[:, 0, texels], true[:, 0, texels]
-    size = true.abs()
-    weight = 0.5 + 0.5 * size / size.mean(1, keepdim=True).clamp_min(1e-6)
-    return (weight * (found - true).abs()).mean(1) * _MILLIMETRES
+    texels = deviations > 0
+    off = (found - true)[:, 0, texels] / deviations[texels]
+    return off.square().mean(1)
 
 
 def _products(rows: Float[Tensor, "row number"]) -> Float[Tensor, "row row"]:

@@ -52,8 +52,9 @@ class SyntheticConfig:
     """Share of faces seen from near by, in true perspective."""
     nearest: float = 0.35
     """Least distance of the camera, metres."""
-    noisy: bool = True
-    """Whether pictures pass through a camera and a file (`through_camera`)."""
+    clear: bool = False
+    """Whether faces are bare, and pictures as they were drawn: neither hair nor things hide a part, and no
+    camera blurs it (`through_camera`)."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +153,12 @@ class SyntheticFaces:
         )
         landmarks = self._pixels(points[None], parameters.camera)
         dense = self._pixels(perspective(self.landmarks.dense(head), distance), parameters.camera)
-        picture, shows = compose(self.scene_model, picture, alpha, landmarks, random, self.backgrounds)
+        picture, shows = compose(
+            self.scene_model, picture, alpha, landmarks, random, self.backgrounds, bare=self.config.clear
+        )
         skin = skin * shows
         image = (picture.clip(0, 1) * 255).round().astype(np.uint8)
-        if self.config.noisy:
+        if not self.config.clear:
             image = through_camera(image, random)
         about = {
             "identity": subject.name,

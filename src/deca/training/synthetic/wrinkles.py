@@ -98,6 +98,16 @@ class WrinkleModel:
             torch.from_numpy((np.stack([parts[name] for name in MOVEMENTS]) * skin).astype(np.float32)),
         )
 
+    def efforts(self) -> tuple[Float[np.ndarray, "movement 3"], Float[np.ndarray, "movement expression"]]:
+        """How much each of MOVEMENTS goes with the jaw's axis-angle and with each action; a wide open jaw
+        counts less than that says.
+
+        A movement of effort e goes to 1 - exp(-e^1.5).
+        """
+        jaw = self._jaw * self._response.any()
+        actions = self._response + self._opening * np.outer(jaw, self._opens)
+        return np.outer(jaw, [1.0, 0, 0]) / _HALF, actions / _HALF
+
     def movements(
         self, expression: Float[Tensor, "1 expression"], jaw: Float[Tensor, "1 3"]
     ) -> Float[np.ndarray, " movement"]:
