@@ -12,6 +12,7 @@ from deca.apps.reconstruct import FaceTask, Reconstructor, open_reconstructor, r
 from deca.io.files import data_file
 from deca.io.images import read_photo
 from deca.io.parameter_files import read_parameters
+from deca.model.small_detail import DETAIL
 
 ASTRONAUT = data_file("astronaut.jpg")
 
@@ -39,7 +40,7 @@ def test_what_cannot_be_refined_or_encoded_is_refused():
 
 def test_a_prediction_is_a_person_with_detail_and_actions_in_their_range(predicted):
     parameters = predicted.parameters
-    assert parameters.detail.shape == (1, 128)
+    assert parameters.detail.shape == (1, DETAIL)
     assert parameters.expression.min() >= 0
     assert parameters.expression.max() <= 1
     assert predicted.displacement.shape == (1, 1, 512, 512)

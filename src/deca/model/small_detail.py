@@ -69,10 +69,12 @@ class SmallDetailDecoder(nn.Module):
         """By how much each number of a code lets the displacement rise from texel to texel, to the right and
         upwards, at some texels of the map under jaw and expression; and the same of the average person;
         millimetres."""
-        weight, openness = self.reliefs.weight, self.openness(moves)
-        right = (weight[texels + 1] - weight[texels - 1]) / 2
-        up = (weight[texels - MAP_SIZE] - weight[texels + MAP_SIZE]) / 2
-        rises = torch.stack([right, up])[:, None]
+        openness = self.openness(moves)
+        # Rows picked by index_select: several times faster than by indexing.
+        right, left, above, below = (
+            self.reliefs.weight.index_select(0, texels + step) for step in (1, -1, -MAP_SIZE, MAP_SIZE)
+        )
+        rises = torch.stack([right - left, above - below])[:, None] / 2
         by_code = openness[..., None] * self.person.weight
         average = openness * self.person.bias
         return rises @ by_code, (rises @ average[..., None])[..., 0]
@@ -124,13 +126,13 @@ class DetailViewEncoder(nn.Module):
         with torch.autocast(view.device.type, enabled=False):
             with torch.no_grad():
                 by_code, average = decoder.rises(moves, texels)
-                lightness, seen, right, up = view.flatten(2)[..., texels].unbind(1)
+                lightness, seen, right, up = view.flatten(2).index_select(2, texels).unbind(1)
                 by_code = right[..., None] * by_code[0] + up[..., None] * by_code[1]
                 lightness = lightness - right * average[0] - up * average[1]
-            deviations = self.log_deviations.flatten()[place].exp()
-            off = (lightness - self.mean.flatten()[place]) / deviations
+            deviations = self.log_deviations.flatten().index_select(0, place).exp()
+            off = (lightness - self.mean.flatten().index_select(0, place)) / deviations
             trust = self.log_trust.exp() * seen / (1 + (off / _STANDS_OUT).square())
-            patterns = self.patterns.flatten(0, 1)[place].expand(len(view), -1, -1)
+            patterns = self.patterns.flatten(0, 1).index_select(0, place).expand(len(view), -1, -1)
             known = torch.cat([by_code / deviations[:, None], patterns], 2)
             weighted = trust[..., None] * known
             precision = known.mT @ weighted + torch.eye(known.shape[2], device=view.device)
