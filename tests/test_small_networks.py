@@ -170,7 +170,7 @@ def test_detail_begins_with_the_principal_components_of_people():
         shown = 1000 * decoder(torch.cat([moves, found], 1)).flatten(1)[:, texels]
         torch.testing.assert_close(shown, wanted.clamp(-10, 10), atol=5e-3, rtol=1e-3)
         # Codes are of unit deviation over people: three numbers are all that these differ by.
-        assert float(found.square().sum(1).mean()) == pytest.approx(3, rel=0.1)
+        assert float(found.detach().square().sum(1).mean()) == pytest.approx(3, rel=0.1)
 
 
 def test_what_a_smile_adds_is_found_among_what_else_changes():
@@ -194,7 +194,7 @@ def test_a_code_shows_when_the_face_moves():
     assert not at_rest.any()
     assert moved.any()
     decoder.person.bias.data.fill_(1e6)
-    assert float(decoder(torch.ones(1, 12)).abs().max()) == pytest.approx(0.01)
+    assert float(decoder(torch.ones(1, 12)).detach().abs().max()) == pytest.approx(0.01)
 
 
 def smooth_decoder(random: torch.Generator) -> SmallDetailDecoder:
