@@ -99,7 +99,8 @@ class DetailView(nn.Module):
         """The light that explains the seen luma best, given what it was estimated to be.
 
         How a slope becomes lightness follows from where the light comes from, and an encoder that saw small
-        pictures knows that roughly: of synthetic faces, wrinkles read with its light are half as right.
+        pictures knows that roughly: codes of synthetic wrinkles correlate 0.25 with the truth under its
+        light, 0.35 under this one and 0.40 under the true one.
         """
         values, normals, known, albedo = (
             part[..., ::_EVERY, ::_EVERY].flatten(2)
@@ -112,6 +113,7 @@ class DetailView(nn.Module):
         estimate = estimate * scale[:, None]
         deviations = estimate.new_tensor(_LIGHT_DEVIATIONS) * estimate[:, :1].abs().clamp_min(1e-3)
         beforehand = torch.diag_embed(deviations**-2)
+        off_estimate = values - (by_light @ estimate[..., None])[..., 0]
         light = estimate
         for _ in range(_ROUNDS):
             off = values - (by_light @ light[..., None])[..., 0]
@@ -119,7 +121,6 @@ class DetailView(nn.Module):
             trust = known / (1 + (off / (_STANDS_OUT * size)).square())
             trust = trust * _INDEPENDENT / (known.sum(1, keepdim=True).clamp_min(1) * size.square())
             normal = by_light.mT @ (trust[..., None] * by_light) + beforehand
-            off_estimate = values - (by_light @ estimate[..., None])[..., 0]
             light = estimate + torch.linalg.solve(
                 normal, (by_light.mT @ (trust * off_estimate)[..., None])[..., 0]
             )

@@ -224,14 +224,23 @@ class DetailStage(Stage):
             found = found.replace(expression=found.expression.clamp(0, 1))
         with torch.autocast(batch.image.device.type, enabled=False):
             vertices = self.head_model(found).vertices
-            dense = self.registration.landmarks == batch.found_points.shape[1]
-            landmarks = batch.found_points if dense else batch.landmarks
             # A wrinkle that is read beside its place teaches nothing.
-            seen = self.registration(project(vertices, found.camera), landmarks)
+            seen = self._placed(vertices, found, batch.found_points, batch.landmarks)
             scale = float(found.camera[:, 0].abs().mean())
             visible_uv = self._visible_uv(vertices, seen, scale) if self._released else None
             true = self._shown_displacement(batch, seen)
             return _Coarse(found, vertices, seen, true, visible_uv)
+
+    def _placed(
+        self,
+        vertices: Float[Tensor, "face vertex 3"],
+        parameters: Parameters,
+        dense: Float[Tensor, "face 468 3"],
+        sparse: Float[Tensor, "face 68 3"],
+    ) -> Float[Tensor, "face vertex 3"]:
+        """Posed vertices in the image frame, moved onto the landmarks that the head has."""
+        landmarks = dense if self.registration.landmarks == dense.shape[1] else sparse
+        return self.registration(project(vertices, parameters.camera), landmarks)
 
     def _shown_displacement(
         self, batch: FaceBatch, seen: Float[Tensor, "face vertex 3"]
@@ -247,10 +256,8 @@ class DetailStage(Stage):
             return true
         parameters = batch.truth.parameters.map(lambda values: values[rows])
         vertices = self.head_model(parameters).vertices
-        dense = self.registration.landmarks == batch.dense_landmarks.shape[1]
-        landmarks = batch.dense_landmarks if dense else batch.landmarks
         # Perspective is in the landmarks alone.
-        places = self.registration(project(vertices, parameters.camera), landmarks[rows])
+        places = self._placed(vertices, parameters, batch.dense_landmarks[rows], batch.landmarks[rows])
         surface = self.surface_model(vertices, places, _SHOWN_SIZE, _SHOWN_SIZE)
         pixels = surface.sample(true[rows])
         shown = surface.fragments.image(torch.cat([pixels, torch.ones_like(pixels)], 1))
