@@ -89,6 +89,16 @@ def test_tangent_normals_lean_against_the_slope(small_head, layout, vertices) ->
         assert (inner[1 - axis].abs() < inner[axis].abs()).all()
 
 
+def test_the_compiled_pass_gives_the_normals_of_the_plain_one(small_head, layout, vertices) -> None:
+    model = DetailModel(small_head, layout)
+    heads = torch.cat([vertices, 1.1 * vertices + torch.tensor([0.01, 0.0, 0.0])])
+    noise = torch.Generator().manual_seed(0)
+    displacement = 0.001 * torch.randn(2, 1, SIZE, SIZE, generator=noise)
+    torch.testing.assert_close(
+        model(heads, displacement), model.surface(heads, displacement).normals(), atol=2e-6, rtol=0
+    )
+
+
 def test_gradients_reach_the_displacement(small_head, vertices) -> None:
     layout = UVLayout(small_head, 16)
     model = DetailModel(small_head, layout).double()

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deca.apps.network_reconstructor import enlarged
 from deca.fitting.appearance import LEAST_SHADING, AppearanceFit, shading_map
 from deca.fitting.observation import Observation, observe, vertices_in_photo
 from deca.fitting.photo_texture import PhotoTexture
@@ -67,10 +68,7 @@ class Stage:
 
     def light(self, shown: Shown, displacement: Float[Tensor, "1 1 256 256"]) -> Float[Tensor, "1 3 512 512"]:
         """The shading of the detailed surface."""
-        large = torch.nn.functional.interpolate(
-            displacement, (MAP_SIZE, MAP_SIZE), mode="bicubic", align_corners=False
-        )
-        normals = self.deca.detail_model(shown.vertices, large)
+        normals = self.deca.detail_model(shown.vertices, enlarged(displacement, MAP_SIZE))
         return shading_map(normals, shown.appearance.parameters.lighting).clamp_min(LEAST_SHADING)
 
 
@@ -161,7 +159,4 @@ def _reconstructed(stage: Stage, method: Method, person: Person) -> _Reconstruct
 
 
 def _large(displacement: Float[Tensor, "1 1 size size"]) -> Float[Tensor, "1 1 512 512"]:
-    if displacement.shape[-1] == MAP_SIZE:
-        return displacement
-    size = (MAP_SIZE, MAP_SIZE)
-    return torch.nn.functional.interpolate(displacement, size, mode="bicubic", align_corners=False)
+    return displacement if displacement.shape[-1] == MAP_SIZE else enlarged(displacement, MAP_SIZE)

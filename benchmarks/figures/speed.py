@@ -7,6 +7,7 @@ import time
 
 import torch
 
+from deca.apps.network_reconstructor import enlarged
 from deca.apps.reconstruct import FaceTask
 from deca.io.heads import default_head
 from deca.model.deca import Deca
@@ -37,10 +38,8 @@ def measure(method: Method) -> dict[str, float]:
         # A key of its own: what is encoded once is remembered.
         _, parameters = method.encode(f"{person.key}, run {run}", photo, found)
         encoded = time.perf_counter()
-        large = torch.nn.functional.interpolate(
-            method.displacement(parameters), (512, 512), mode="bicubic", align_corners=False
-        )
-        deca.detail_model(deca.head_model(parameters).vertices, large)
+        displacement = enlarged(method.displacement(parameters), deca.layout.size)
+        deca.detail_model(deca.head_model(parameters).vertices, displacement)
         times["encoding"].append(encoded - started)
         times["decoding"].append(time.perf_counter() - encoded)
     return {name: 1000 * statistics.median(values) for name, values in times.items()}

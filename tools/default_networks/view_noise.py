@@ -114,10 +114,10 @@ def learn_noise(networks: SmallNetworks, views: Views) -> None:
     place, texels = encoder.places()
     rest = torch.empty(len(views.code), len(texels))
     for part in torch.arange(len(rest)).split(_PART):
-        lightness, _, right, up = views.view[part].unbind(1)
-        by_code, average = networks.detail_decoder.rises(views.moves[part], texels)
-        rises = average + (by_code @ views.code[part][..., None])[..., 0]
-        rest[part] = (lightness - right * rises[0] - up * rises[1]).clamp(-_MOST, _MOST)
+        lightness, _, by_right, by_up = views.view[part].unbind(1)
+        by_code, average = networks.detail_decoder.lightness(views.moves[part], texels, by_right, by_up)
+        relief = average + (by_code @ views.code[part][..., None])[..., 0]
+        rest[part] = (lightness - relief).clamp(-_MOST, _MOST)
     seen = views.view[:, 1]
     count = seen.sum(0) + 1
     mean = (seen * rest).sum(0) / count

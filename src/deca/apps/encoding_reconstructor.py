@@ -24,7 +24,7 @@ from deca.model.detail_decoder import MAP_SIZE
 from deca.model.detail_view import VIEW_CROP, DetailView
 from deca.model.small_networks import SmallNetworks
 from deca.parameters import Parameters
-from deca.photo.crop import Crop, crop_image, landmark_crop
+from deca.photo.crop import Crop, crop_image, crop_luma, landmark_crop
 from deca.photo.faces import FoundFace
 from deca.photo.sampling import Photo, transform_points
 from deca.render.camera import project
@@ -97,12 +97,12 @@ class EncodingReconstructor:
         self, photo: Photo, found: FoundFace, crop: Crop, parameters: Parameters
     ) -> Float[Tensor, "1 detail"]:
         """The detail code of one face, read where its landmarks are."""
-        image = crop_image(photo, crop.resized(VIEW_CROP))
+        luma = crop_luma(photo, crop.resized(VIEW_CROP))
         vertices = self.deca.head_model(parameters).vertices
         landmarks = torch.from_numpy(transform_points(crop.T_image_photo, found.dense468[:, :2]))[None]
         vertices_image = self.fit.registration(project(vertices, parameters.camera), landmarks)
         face = self._face_vertices
-        view = self.detail_view(image, vertices[:, face], vertices_image[:, face], parameters.lighting)
+        view = self.detail_view(luma, vertices[:, face], vertices_image[:, face], parameters.lighting)
         return self.networks.detail_code(view, parameters)
 
     def _seen(

@@ -13,12 +13,12 @@ from torch import Tensor
 from deca.fitting.line_filters import Map, bands, blurred
 from deca.fitting.observation import Observation
 from deca.fitting.relief_region import ReliefRegion, smooth_step, texel_millimetres
+from deca.photo.sampling import LUMA
 from deca.render.lighting import shade
 
 # Lightness is the logarithm of the encoded luma plus this, so that noise in the dark does not count.
 _DARK = 0.03
-# Rec. 601 luma: the one channel that JPEG keeps at full resolution.
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = np.array(LUMA, np.float32)
 # Slow changes of the lightness are means over this many millimetres.
 _SLOW = 8.0
 

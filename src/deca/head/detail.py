@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,31 +12,12 @@ from torch import Tensor, nn
 
 from deca.geometry import vertex_normals
 from deca.head.data import HeadData
+from deca.head.detail_cpu import draw_detail_normals, put_frames
 from deca.head.uv import UVLayout
 from deca.raster.gather import weighted_corners
 
-
-@dataclass(frozen=True)
-class DetailedSurface:
-    """The detailed surface of a batch of heads at the covered texels of a layout.
-
-    `smooth` are the coarse surface's unit normals and `gradient` the displacement's on the surface, both in
-    the head frame; `tilt` is that gradient along u, and across it towards v. Gradients are in metres a metre.
-    """
-
-    layout: UVLayout
-    smooth: Float[Tensor, "batch 3 texel"]
-    gradient: Float[Tensor, "batch 3 texel"]
-    tilt: Float[Tensor, "batch 2 texel"]
-
-    def normals(self) -> Float[Tensor, "batch 3 size size"]:
-        """Unit detail normals in the head frame, as filled UV maps."""
-        return self.layout.filled(_unit(self.smooth - self.gradient))
-
-    def tangent_normals(self) -> Float[Tensor, "batch 3 size size"]:
-        """Detail normals along u, along v and outwards, filled: a normal map as in glTF 2.0."""
-        # Exactly (0, 0, 1) where nothing is displaced.
-        return self.layout.filled(_unit(torch.cat([-self.tilt, torch.ones_like(self.tilt[:, :1])], 1)))
+# Square metres that the map covers at least, where anything is displaced.
+_LEAST_AREA = 1e-6
 
 
 @dataclass(frozen=True)
@@ -43,12 +25,38 @@ class SurfaceFrames:
     """The coarse surface of a batch of heads at the covered texels of a layout, head frame.
 
     `normals` are unit vectors; `along_u` and `along_v` say how the position moves along u and v over the
-    whole map (metres), in the tangent plane.
+    whole map (metres). They are smoothed as normals are, so they leave the tangent plane a little.
     """
 
     normals: Float[Tensor, "batch 3 texel"]
     along_u: Float[Tensor, "batch 3 texel"]
     along_v: Float[Tensor, "batch 3 texel"]
+
+
+@dataclass(frozen=True)
+class DetailedSurface:
+    """The detailed surface of a batch of heads at the covered texels of a layout.
+
+    `gradient` is the displacement's on the coarse surface, in the head frame, metres a metre.
+    """
+
+    layout: UVLayout
+    coarse: SurfaceFrames
+    gradient: Float[Tensor, "batch 3 texel"]
+
+    def normals(self) -> Float[Tensor, "batch 3 size size"]:
+        """Unit detail normals in the head frame, as filled UV maps."""
+        return self.layout.filled(_unit(self.coarse.normals - self.gradient))
+
+    def tangent_normals(self) -> Float[Tensor, "batch 3 size size"]:
+        """Detail normals along u, across it towards v, and outwards, filled: a normal map as in glTF 2.0."""
+        normals = self.coarse.normals
+        right = _unit(_less_along(self.coarse.along_u, normals))
+        upwards = _unit(_less_along(_less_along(self.coarse.along_v, normals), right))
+        # Exactly (0, 0, 1) where nothing is displaced.
+        outwards = torch.ones_like(self.gradient[:, :1])
+        tilt = [-dot(right, self.gradient), -dot(upwards, self.gradient), outwards]
+        return self.layout.filled(_unit(torch.cat(tilt, 1)))
 
 
 class DetailModel(nn.Module):
@@ -103,31 +111,42 @@ class DetailModel(nn.Module):
         self, vertices: Float[Tensor, "batch vertex 3"], displacement: Float[Tensor, "batch 1 size size"]
     ) -> Float[Tensor, "batch 3 size size"]:
         """Unit detail normals in the head frame, as filled UV maps; displacement in metres."""
-        return self.surface(vertices, displacement).normals()
+        if not _compiled(vertices, displacement):
+            return self.surface(vertices, displacement).normals()
+        layout = self.layout
+        normals = torch.empty(len(vertices), 3, layout.size, layout.size, dtype=vertices.dtype)
+        for face, frames in enumerate(self._compiled_frames(vertices)):
+            draw_detail_normals(
+                frames.numpy(),
+                self.texture_corners.numpy(),
+                layout.barycentrics.numpy(),
+                layout.mask.numpy(),
+                layout.nearest.view(layout.size, -1).numpy(),
+                displacement[face, 0].detach().contiguous().numpy(),
+                frames.numpy().dtype.type(_LEAST_AREA),
+                normals[face].numpy(),
+            )
+        return normals
 
     def surface(
         self, vertices: Float[Tensor, "batch vertex 3"], displacement: Float[Tensor, "batch 1 size size"]
     ) -> DetailedSurface:
         """The surface displaced along its normals, at the covered texels; displacement in metres."""
         frames = self.frames(vertices)
-        smooth, along_u, along_v = frames.normals, frames.along_u, frames.along_v
-        uu, uv, vv = dot(along_u, along_u), dot(along_u, along_v), dot(along_v, along_v)
-        determinant = (uu * vv - uv * uv).clamp_min(1e-12)
-        slope_u, slope_v = (slope[:, None] for slope in self.slopes(displacement))
-        # The gradient is the tangent vector whose products with the two moves are the two slopes.
-        across = slope_v * uu - slope_u * uv
-        by_u, by_v = (slope_u * vv - slope_v * uv) / determinant, across / determinant
-        length_u = uu.clamp_min(1e-12).sqrt()
-        tilt = torch.cat([slope_u / length_u, across / (length_u * determinant.sqrt())], 1)
-        return DetailedSurface(self.layout, smooth, by_u * along_u + by_v * along_v, tilt)
+        slope_u, slope_v = self.slopes(displacement)
+        u, v, normal = (vectors.unbind(1) for vectors in (frames.along_u, frames.along_v, frames.normals))
+        # The tangent vector whose products with u and v are the two slopes is
+        # (slope_u v - slope_v u) x N / (u x v . N), whatever u and v have along N.
+        weight = dot(torch.stack(_cross(u, v), 1), frames.normals)[:, 0]
+        weight = weight / weight.square().clamp_min(_LEAST_AREA**2)
+        rises, falls = weight * slope_u, weight * slope_v
+        leaning = tuple(rises * v[axis] - falls * u[axis] for axis in range(3))
+        return DetailedSurface(self.layout, frames, torch.stack(_cross(leaning, normal), 1))
 
     def frames(self, vertices: Float[Tensor, "batch vertex 3"]) -> SurfaceFrames:
         """The coarse surface's normals and tangents."""
-        smooth, along_u, along_v = self._at_texels(vertices)
-        smooth = _unit(smooth)
-        along_u = along_u - dot(along_u, smooth) * smooth
-        along_v = along_v - dot(along_v, smooth) * smooth
-        return SurfaceFrames(smooth, along_u, along_v)
+        normals, along_u, along_v = self._at_texels(vertices)
+        return SurfaceFrames(_unit(normals), along_u, along_v)
 
     def slopes(
         self, displacement: Float[Tensor, "batch 1 size size"]
@@ -148,6 +167,18 @@ class DetailModel(nn.Module):
 
     def _at_texels(self, vertices: Float[Tensor, "batch vertex 3"]) -> Float[Tensor, "3 batch 3 texel"]:
         """Normals, and how the position moves along u and along v (metres), neither unit nor orthogonal."""
+        values = self._at_texture_vertices(vertices)
+        found = weighted_corners(values, self.texture_corners, self.layout.barycentrics)
+        # One coordinate after the other: what follows then runs over whole rows, several times as fast.
+        return torch.stack(found.unbind(1)).view(3, len(vertices), 3, -1)
+
+    def _at_texture_vertices(
+        self, vertices: Float[Tensor, "batch vertex 3"]
+    ) -> Float[Tensor, "texture_vertex kind_batch_axis"]:
+        """The same three at the texture's vertices, those of all heads side by side."""
+        if _compiled(vertices, self.uv_inverse):
+            frames = self._compiled_frames(vertices).unflatten(2, (3, 3))
+            return frames.permute(1, 2, 0, 3).flatten(1)
         normals = vertex_normals(vertices, self.triangles).transpose(0, 1)
         points = vertices.transpose(0, 1).contiguous()
         first, second, third = (points.index_select(0, corner) for corner in self.triangles.unbind(1))
@@ -160,10 +191,29 @@ class DetailModel(nn.Module):
         for corner in self.texture_triangles.unbind(1):
             total = total.index_add_(0, corner, weighted)
         smooth = total[:, :-1] / total[:, -1:].clamp_min(1e-20)
-        values = torch.cat([normals.index_select(0, self.vertex_of_texture).flatten(1), smooth], 1)
-        found = weighted_corners(values, self.texture_corners, self.layout.barycentrics)
-        # One coordinate after the other: what follows then runs over whole rows, several times as fast.
-        return found.T.contiguous().view(3, len(vertices), 3, -1)
+        return torch.cat([normals.index_select(0, self.vertex_of_texture).flatten(1), smooth], 1)
+
+    def _compiled_frames(
+        self, vertices: Float[Tensor, "batch vertex 3"]
+    ) -> Float[Tensor, "batch texture_vertex 9"]:
+        frames = torch.empty(len(vertices), len(self.vertex_of_texture), 9, dtype=vertices.dtype)
+        for face, points in enumerate(vertices.detach().contiguous()):
+            put_frames(
+                points.numpy(),
+                self.triangles.numpy(),
+                self.texture_triangles.numpy(),
+                self.vertex_of_texture.numpy(),
+                self.uv_areas.numpy(),
+                self.uv_inverse.numpy(),
+                frames[face].numpy(),
+            )
+        return frames
+
+
+def _compiled(*values: Tensor) -> bool:
+    """Whether the compiled passes, which have no derivatives, may be taken."""
+    wanted = torch.is_grad_enabled() and any(each.requires_grad for each in values)
+    return not wanted and all(each.device.type == "cpu" for each in values)
 
 
 def displaced_positions(
@@ -182,6 +232,21 @@ def dot(
 ) -> Float[Tensor, "batch 1 texel"]:
     """Products of the vectors at texels."""
     return (a[:, :1] * b[:, :1]).addcmul(a[:, 1:2], b[:, 1:2]).addcmul(a[:, 2:], b[:, 2:])
+
+
+def _cross(
+    a: Sequence[Float[Tensor, "batch texel"]], b: Sequence[Float[Tensor, "batch texel"]]
+) -> tuple[Float[Tensor, "batch texel"], ...]:
+    """The cross product of vectors given by coordinates: an order of magnitude faster than that of whole
+    tensors."""
+    return tuple(torch.addcmul(a[i] * b[j], a[j], b[i], value=-1) for i, j in ((1, 2), (2, 0), (0, 1)))
+
+
+def _less_along(
+    vectors: Float[Tensor, "batch 3 texel"], unit: Float[Tensor, "batch 3 texel"]
+) -> Float[Tensor, "batch 3 texel"]:
+    """The part of vectors that is orthogonal to unit vectors."""
+    return vectors - dot(vectors, unit) * unit
 
 
 def _unit(vectors: Float[Tensor, "batch 3 texel"]) -> Float[Tensor, "batch 3 texel"]:

@@ -63,21 +63,29 @@ class SmallDetailDecoder(nn.Module):
         """How far each relief comes out under jaw and expression."""
         return self.open(1 - torch.exp(-(relu(self.gates(moves)) ** RISE)))
 
-    def rises(
-        self, moves: Float[Tensor, "batch move"], texels: Int[Tensor, " texel"]
-    ) -> tuple[Float[Tensor, "2 batch texel detail"], Float[Tensor, "2 batch texel"]]:
-        """By how much each number of a code lets the displacement rise from texel to texel, to the right and
-        upwards, at some texels of the map under jaw and expression; and the same of the average person;
-        millimetres."""
+    def lightness(
+        self,
+        moves: Float[Tensor, "batch move"],
+        texels: Int[Tensor, " texel"],
+        by_right: Float[Tensor, "batch texel"],
+        by_up: Float[Tensor, "batch texel"],
+    ) -> tuple[Float[Tensor, "batch texel detail"], Float[Tensor, "batch texel"]]:
+        """How much lighter each number of a code makes some texels of the map under jaw and expression, and
+        how much lighter the average person's relief makes them.
+
+        `by_right` and `by_up` say how much lighter a texel is where the displacement rises by a millimetre
+        from texel to texel, to the right and upwards.
+        """
         openness = self.openness(moves)
         # Rows picked by index_select: several times faster than by indexing.
         right, left, above, below = (
             self.reliefs.weight.index_select(0, texels + step) for step in (1, -1, -MAP_SIZE, MAP_SIZE)
         )
-        rises = torch.stack([right - left, above - below])[:, None] / 2
+        # Seen first and summed over the reliefs then: half the work.
+        reliefs = (by_right[..., None] / 2) * (right - left) + (by_up[..., None] / 2) * (above - below)
         by_code = openness[..., None] * self.person.weight
         average = openness * self.person.bias
-        return rises @ by_code, (rises @ average[..., None])[..., 0]
+        return reliefs @ by_code, (reliefs @ average[..., None])[..., 0]
 
 
 class DetailViewEncoder(nn.Module):
@@ -125,10 +133,9 @@ class DetailViewEncoder(nn.Module):
         place, texels = self.places()
         with torch.autocast(view.device.type, enabled=False):
             with torch.no_grad():
-                by_code, average = decoder.rises(moves, texels)
-                lightness, seen, right, up = view.flatten(2).index_select(2, texels).unbind(1)
-                by_code = right[..., None] * by_code[0] + up[..., None] * by_code[1]
-                lightness = lightness - right * average[0] - up * average[1]
+                lightness, seen, by_right, by_up = view.flatten(2).index_select(2, texels).unbind(1)
+                by_code, average = decoder.lightness(moves, texels, by_right, by_up)
+                lightness = lightness - average
             deviations = self.log_deviations.flatten().index_select(0, place).exp()
             off = (lightness - self.mean.flatten().index_select(0, place)) / deviations
             trust = self.log_trust.exp() * seen / (1 + (off / _STANDS_OUT).square())

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deca.photo.sampling import Affine, Photo, sample_smoothly, scaling, translation
+from deca.photo.sampling import Affine, Photo, sample_luma_smoothly, sample_smoothly, scaling, translation
 
 LANDMARK_MARGIN = 1.1
 CROP_MARGIN = 1.25
@@ -60,3 +60,8 @@ def crop_image(photo: Photo, crop: Crop) -> Float[Tensor, "1 3 height width"]:
     """The crop's pixels, RGB in [0, 1], without aliasing; zero outside the photo."""
     picture = sample_smoothly(photo, crop.T_photo_crop, crop.size, crop.size)
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)[None]))
+
+
+def crop_luma(photo: Photo, crop: Crop) -> Float[Tensor, "1 1 height width"]:
+    """The luma of the crop's pixels, in [0, 1]."""
+    return torch.from_numpy(sample_luma_smoothly(photo, crop.T_photo_crop, crop.size, crop.size)[None, None])

@@ -11,14 +11,13 @@ from jaxtyping import Float, UInt8
 from deca.photo.face_area import FaceArea, face_size
 from deca.photo.ibug import ibug68
 from deca.photo.landmarks import FaceLandmarks, FaceRegion, Landmarker, landmarks_in_region
-from deca.photo.sampling import Photo
+from deca.photo.sampling import LUMA, Photo
 
 # How the square of the second look differs from the first: moved along both axes, and larger, by its side.
 _SHIFT, _ENLARGEMENT = 0.05, 1.06
 _BLUR_LENGTH = 9
 _BLACK, _WHITE = 4, 251  # of 255: darker and brighter is clipped
-# Rec. 601.
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = np.array(LUMA, np.float32)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from deca.head.face_part import face_part
 from deca.head.model import HeadModel
 from deca.head.uv import UVLayout
 from deca.model.detail_decoder import MAP_SIZE
-from deca.model.detail_view import DetailView
+from deca.model.detail_view import DetailView, luma_of
 from deca.model.networks import decoder_input
 from deca.model.small_networks import SmallNetworks
 from deca.parameters import Parameters
@@ -213,7 +213,8 @@ class DetailStage(Stage):
         self, coarse: _Coarse, image: Float[Tensor, "face 3 size size"]
     ) -> Float[Tensor, "face 4 map map"]:
         with torch.no_grad(), torch.autocast(image.device.type, enabled=False):
-            return self.detail_view(image, coarse.vertices, coarse.vertices_image, coarse.parameters.lighting)
+            lighting = coarse.parameters.lighting
+            return self.detail_view(luma_of(image), coarse.vertices, coarse.vertices_image, lighting)
 
     @torch.no_grad()
     def _coarse(self, batch: FaceBatch) -> _Coarse:
