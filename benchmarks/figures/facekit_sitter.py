@@ -13,11 +13,11 @@ from torch import Tensor
 
 from deca.conversion.facekit import LANDMARKS, SHAPES, FaceKit
 from deca.conversion.ict import ict_head
+from deca.evaluation.similarity import SEVEN_OF_68
 from deca.head.data import HeadData, head_data_from_arrays
 from deca.head.uv import sample_map
 from deca.io.heads import default_head, head_arrays
 from deca.render.openness import openness
-from figures.alignment import SEVEN_OF_68
 from figures.people import KEPT, PROJECT, kept_arrays
 from figures.portraits import Sitter
 from figures.sitters import TEXTURE_SIZE

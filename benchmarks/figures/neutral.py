@@ -9,11 +9,12 @@ import torch
 from jaxtyping import Float, Int
 
 from deca.conversion.registration import full_landmarks, outer_skin
+from deca.evaluation.scan_face import Prediction
+from deca.evaluation.similarity import SEVEN_OF_68
 from deca.head.data import HeadData
 from deca.head.model import HeadModel
 from deca.io.heads import default_head
 from deca.parameters import Parameters
-from figures.alignment import SEVEN_OF_68, Mesh
 
 _MILLIMETRES = 1000.0
 
@@ -32,11 +33,11 @@ def neutral_vertices(parameters: Parameters) -> Float[np.ndarray, "vertex 3"]:
     return model(rest).vertices[0].double().numpy() * _MILLIMETRES
 
 
-def neutral_mesh(parameters: Parameters) -> Mesh:
+def neutral_mesh(parameters: Parameters) -> Prediction:
     """The outer skin of that shape, without eyeballs and mouth, with its seven landmarks."""
     vertices = neutral_vertices(parameters)
     landmarks = full_landmarks(default_data(), vertices)[list(SEVEN_OF_68)]
-    return Mesh(vertices, skin_triangles(), landmarks)
+    return Prediction(vertices, skin_triangles(), landmarks)
 
 
 def face_vertices() -> Int[np.ndarray, " vertex"]:

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from deca.evaluation import now
 from deca.photo.faces import FoundFace
 from deca.photo.sampling import Photo
-from figures.alignment import scan_distances
 from figures.facekit_sitter import FaceKitSitter, scan_of
 from figures.methods import Method
 from figures.neutral import neutral_mesh
@@ -46,7 +46,9 @@ def measure(method: Method, pictures: list[Seen]) -> list[Float[np.ndarray, " ve
     distances = []
     for picture in pictures:
         predicted = neutral_mesh(method.encode(picture.key, picture.photo, picture.found)[1])
-        distances.append(scan_distances(*scan_of(picture.shape), predicted))
+        scan, landmarks = scan_of(picture.shape)
+        face = scan[now.face_vertices(scan, landmarks)]
+        distances.append(now.distances(face, landmarks, predicted).distances)
     return distances
 
 

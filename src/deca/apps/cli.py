@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from deca.apps.errors import OutputError, UsageError
+from deca.apps.evaluate_options import NowOptions, RealyOptions, ScanOptions
 from deca.apps.options import ReconstructOptions
 from deca.apps.prepare_options import PrepareOptions
 from deca.apps.synthesise_options import SynthesiseOptions
@@ -25,7 +26,11 @@ _PUBLISHED = TrainConfig()
 
 app = SubcommandApp()
 assets = SubcommandApp()
+evaluate = SubcommandApp()
 app.command(assets, name="assets", help="Take in FLAME, DECA's weights and other heads that you own.")
+
+
+app.command(evaluate, name="evaluate", help="Measure predictions by the benchmarks of the field.")
 
 
 @app.command
@@ -160,6 +165,46 @@ def train(
     except (UsageError, OutputError, ArithmeticError) as error:
         print(f"deca: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+
+
+@evaluate.command(name="now")
+def evaluate_now_challenge(options: Annotated[NowOptions, tyro.conf.arg(name="")]) -> int:
+    """The NoW challenge: distances from scans to predicted neutral heads (docs/evaluation.md)."""
+    from deca.apps.evaluate import run_now
+
+    return _evaluated(lambda console: run_now(options, console))
+
+
+@evaluate.command(name="feng")
+def evaluate_feng_benchmark(options: Annotated[ScanOptions, tyro.conf.arg(name="")]) -> int:
+    """The benchmark of Feng et al. (FG2018): the same, laid by landmarks alone."""
+    from deca.apps.evaluate import run_feng
+
+    return _evaluated(lambda console: run_feng(options, console))
+
+
+@evaluate.command(name="realy")
+def evaluate_realy_benchmark(options: Annotated[RealyOptions, tyro.conf.arg(name="")]) -> int:
+    """The REALY benchmark: errors of nose, mouth, forehead and cheek, each aligned by itself."""
+    from deca.apps.evaluate import run_realy
+
+    return _evaluated(lambda console: run_realy(options, console))
+
+
+def _evaluated(run: Callable[[Console], int]) -> int:
+    try:
+        return 1 if run(Console()) else 0
+    except ModuleNotFoundError as error:
+        if error.name not in ("igl", "matplotlib", "trimesh"):
+            raise
+        print(f"deca: {error.name} is not installed: pip install 'deca[evaluate]'", file=sys.stderr)
+        return 2
+    except (UsageError, OutputError) as error:
+        print(f"deca: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("deca: interrupted; nothing was written", file=sys.stderr)
+        return 130
 
 
 @app.command

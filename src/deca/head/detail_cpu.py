@@ -82,12 +82,8 @@ def draw_detail_normals(frames, corners, weights, covered, nearest, displacement
             n0 = of_a * frames[a, 0] + of_b * frames[b, 0] + of_c * frames[c, 0]
             n1 = of_a * frames[a, 1] + of_b * frames[b, 1] + of_c * frames[c, 1]
             n2 = of_a * frames[a, 2] + of_b * frames[b, 2] + of_c * frames[c, 2]
-            u0 = of_a * frames[a, 3] + of_b * frames[b, 3] + of_c * frames[c, 3]
-            u1 = of_a * frames[a, 4] + of_b * frames[b, 4] + of_c * frames[c, 4]
-            u2 = of_a * frames[a, 5] + of_b * frames[b, 5] + of_c * frames[c, 5]
-            v0 = of_a * frames[a, 6] + of_b * frames[b, 6] + of_c * frames[c, 6]
-            v1 = of_a * frames[a, 7] + of_b * frames[b, 7] + of_c * frames[c, 7]
-            v2 = of_a * frames[a, 8] + of_b * frames[b, 8] + of_c * frames[c, 8]
+            scale = one / np.sqrt(max(n0 * n0 + n1 * n1 + n2 * n2, tiny))
+            n0, n1, n2 = n0 * scale, n1 * scale, n2 * scale
             here = displacement[row, column]
             left = column > 0 and covered[row, column - 1]
             right = column + 1 < size and covered[row, column + 1]
@@ -99,8 +95,16 @@ def draw_detail_normals(frames, corners, weights, covered, nearest, displacement
             along_v -= displacement[row + 1, column] if below else here
             along_u *= half if left and right else whole
             along_v *= half if above and below else whole
-            scale = one / np.sqrt(max(n0 * n0 + n1 * n1 + n2 * n2, tiny))
-            n0, n1, n2 = n0 * scale, n1 * scale, n2 * scale
+            if along_u == 0 and along_v == 0:
+                # Most of a head is smooth.
+                normals[0, row, column], normals[1, row, column], normals[2, row, column] = n0, n1, n2
+                continue
+            u0 = of_a * frames[a, 3] + of_b * frames[b, 3] + of_c * frames[c, 3]
+            u1 = of_a * frames[a, 4] + of_b * frames[b, 4] + of_c * frames[c, 4]
+            u2 = of_a * frames[a, 5] + of_b * frames[b, 5] + of_c * frames[c, 5]
+            v0 = of_a * frames[a, 6] + of_b * frames[b, 6] + of_c * frames[c, 6]
+            v1 = of_a * frames[a, 7] + of_b * frames[b, 7] + of_c * frames[c, 7]
+            v2 = of_a * frames[a, 8] + of_b * frames[b, 8] + of_c * frames[c, 8]
             area = (u1 * v2 - u2 * v1) * n0 + (u2 * v0 - u0 * v2) * n1 + (u0 * v1 - u1 * v0) * n2
             by_area = area / max(area * area, least)
             along_u, along_v = along_u * by_area, along_v * by_area

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from deca.io.files import whole_file
 from deca.io.number_text import face_lines, number_lines
+from deca.io.text_rows import even_rows
 
 
 class ObjError(ValueError):
@@ -91,15 +92,104 @@ def write_obj(
 def read_obj(path: str | Path) -> ObjMesh:
     """Read the triangles of an OBJ: polygons become fans, negative indices count back from the last vertex.
 
-    Normals, groups and materials are passed over. A line that cannot be understood, an index that names
-    nothing or a mesh textured only in part is an ObjError; a missing file is a FileNotFoundError.
+    What follows a vertex's three coordinates (a weight, a colour), normals, groups and materials are passed
+    over. A line that cannot be understood, an index that names nothing or a mesh textured only in part is an
+    ObjError; a missing file is a FileNotFoundError.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such OBJ file")
+    text = path.read_bytes()
+    mesh = _read_even(text) or _read_line_by_line(path, text)
+    textured = np.asarray((mesh.texture_triangles >= 0).all(1))
+    if textured.any() and not textured.all():
+        raise ObjError(
+            f"{path}: {np.sum(~textured)} of {len(textured)} triangles have no texture coordinates"
+        )
+    return mesh._replace(texture_triangles=mesh.texture_triangles[textured])
+
+
+def read_obj_vertices(path: str | Path) -> Float[np.ndarray, "vertex 3"]:
+    """The vertices of an OBJ alone, of a scan's two thirds of the file unread; errors as in `read_obj`."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such OBJ file")
+    text = path.read_bytes()
+    vertices = _even_points([line for line in text.split(b"\n") if line.startswith(b"v ")], 3)
+    if vertices is None or b"\nv\t" in text:
+        return _read_line_by_line(path, text).vertices
+    return vertices
+
+
+def _read_even(text: bytes) -> ObjMesh | None:
+    """A mesh whose lines of a kind are all alike, as programs write it; None for any other."""
+    lines: dict[bytes, list[bytes]] = {b"v": [], b"vt": [], b"f": []}
+    for line in text.split(b"\n"):
+        keyword = line[:2]
+        if keyword in (b"v ", b"f "):
+            lines[keyword[:1]].append(line)
+        elif keyword == b"vt":
+            lines[b"vt"].append(line)
+        elif (keyword[:1] in (b"v", b"f") and keyword not in (b"vn", b"vp")) or line[:1] in (
+            b" ",
+            b"\t",
+            b"\r",
+        ):
+            return None
+    vertices, texture_vertices = _even_points(lines[b"v"], 3), _even_points(lines[b"vt"], 2)
+    if vertices is None or (lines[b"vt"] and texture_vertices is None):
+        return None
+    if texture_vertices is None:
+        texture_vertices = np.zeros((0, 2))
+    corners = _even_corners(lines[b"f"], len(vertices), len(texture_vertices))
+    if corners is None:
+        return None
+    return ObjMesh(vertices, corners[..., 0], texture_vertices, corners[..., 1])
+
+
+def _even_points(lines: list[bytes], count: int) -> Float[np.ndarray, "point {count}"] | None:
+    """The first numbers of lines of points, their keyword left out; more may follow."""
+    rows = even_rows([line.partition(b" ")[2] for line in lines])
+    if rows is None or rows.shape[1] < count or not np.isfinite(rows[:, :count]).all():
+        return None
+    return np.ascontiguousarray(rows[:, :count])
+
+
+def _even_corners(
+    lines: list[bytes], vertices: int, texture_vertices: int
+) -> Int[np.ndarray, "triangle 3 2"] | None:
+    """Zero-based vertex and texture vertex, or -1, of the corners of faces that are all written alike, and
+    come after all vertices as positive indices; None for any other."""
+    if not lines:
+        return None
+    first = lines[0].split()[1:]
+    pattern = [len(part) > 0 for part in first[0].split(b"/")] if first else []
+    slashes = max(len(pattern) - 1, 0) * len(first)
+    if len(first) < 3 or any(line.count(b"/") != slashes for line in lines):
+        return None
+    if sum(line.count(b"//") for line in lines) != (
+        len(lines) * len(first) if pattern[1:2] == [False] else 0
+    ):
+        return None
+    rows = even_rows([line[2:].replace(b"/", b" ") for line in lines])
+    given = sum(pattern)
+    if rows is None or rows.shape[1] != given * len(first) or (rows < 1).any() or (rows % 1).any():
+        return None
+    corners = rows.astype(np.int64).reshape(len(lines), len(first), given)
+    textured = given > 1 and pattern[1]
+    indices = np.stack(
+        [corners[..., 0] - 1, corners[..., 1] - 1 if textured else np.full(corners.shape[:2], -1)], -1
+    )
+    if (indices[..., 0] >= vertices).any() or (indices[..., 1] >= max(texture_vertices, 0)).any():
+        return None
+    fans = [indices[:, [0, corner, corner + 1]] for corner in range(1, len(first) - 1)]
+    return np.stack(fans, 1).reshape(-1, 3, 2)
+
+
+def _read_line_by_line(path: Path, text: bytes) -> ObjMesh:
     points: dict[str, list[list[float]]] = {"v": [], "vt": []}
     corners: list[tuple[tuple[int, int], ...]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(text.decode(errors="replace").splitlines(), 1):
         keyword, *fields = line.partition("#")[0].split() or [""]
         try:
             if keyword in points:
@@ -114,13 +204,7 @@ def read_obj(path: str | Path) -> ObjMesh:
     indices = np.array(corners, np.int64).reshape(-1, 3, 2)
     vertices = np.array(points["v"], np.float64).reshape(-1, 3)
     texture_vertices = np.array(points["vt"], np.float64).reshape(-1, 2)
-    triangles, texture_triangles = indices[..., 0], indices[..., 1]
-    textured = (texture_triangles >= 0).all(1)
-    if textured.any() and not textured.all():
-        raise ObjError(
-            f"{path}: {np.sum(~textured)} of {len(triangles)} triangles have no texture coordinates"
-        )
-    return ObjMesh(vertices, triangles, texture_vertices, texture_triangles[textured])
+    return ObjMesh(vertices, indices[..., 0], texture_vertices, indices[..., 1])
 
 
 def _coordinates(fields: list[str], count: int) -> list[float]:

@@ -1,0 +1,1 @@
+"""How near predictions are to the truth, by the protocols of the field's benchmarks."""

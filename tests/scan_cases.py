@@ -1,0 +1,31 @@
+"""Scans and predictions made from numbers, for the tests of evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deca.evaluation.scan_face import Prediction
+
+
+def ball() -> Prediction:
+    """An ellipsoid with a nose towards +z, and seven landmarks on its front."""
+    angle, height = np.meshgrid(np.linspace(0, 2 * np.pi, 60, endpoint=False), np.linspace(-0.99, 0.99, 40))
+    flat = np.sqrt(1 - height**2)
+    points = np.stack([flat * np.sin(angle), height, flat * np.cos(angle)], -1).reshape(-1, 3)
+    # Three axes, so that no turn of it looks alike.
+    points *= [80.0, 110.0, 95.0] * (1 + 0.2 * np.exp(-20 * (1 - points[:, 2:])))
+    columns, rows = np.meshgrid(np.arange(60), np.arange(39))
+    a, b = rows * 60 + columns, rows * 60 + (columns + 1) % 60
+    triangles = np.concatenate([np.stack([a, b, b + 60], -1), np.stack([a, b + 60, a + 60], -1)])
+    places = [(-40, 30), (-15, 30), (15, 30), (40, 30), (0, -10), (-20, -40), (20, -40)]
+    nearest = [np.linalg.norm(points[:, :2] - place, axis=1) + 1e3 * (points[:, 2] < 0) for place in places]
+    landmarks = points[[distance.argmin() for distance in nearest]]
+    return Prediction(points, triangles.reshape(-1, 3), landmarks)
+
+
+def with_bump(prediction: Prediction) -> np.ndarray:
+    """The vertices with a bump of 3 on one cheek."""
+    points = prediction.vertices
+    cheek = np.array([35.0, -15.0, 92.0])
+    rise = 3 * np.exp(-np.square(points - cheek).sum(1) / 200)
+    return points * (1 + rise / np.linalg.norm(points, axis=1))[:, None]
