@@ -37,9 +37,9 @@ _HOW = """## How it is measured
 - **Shape.** {heads} heads of ICT-FaceKit, another topology, with random weights N(0, 1), to 30° of yaw,
   every second with an expression, seen in perspective from 0.8 to 3 m, each in the texture of a held-back
   person's photo, carried over by registration. The protocol is that of `deca evaluate now`
-  ([evaluation.md](evaluation.md)), not metrical; all distances of all heads count together. The scan is 6,000 points that lie evenly on the outside of
-  ICT-FaceKit's narrow face, without nostrils and the insides of lips, which no scanner sees; the prediction
-  is the default head's outer skin.
+  ([evaluation.md](evaluation.md)), not metrical; all distances of all heads count together. The scan is
+  6,000 points that lie evenly on the outside of ICT-FaceKit's narrow face, without nostrils and the insides
+  of lips, which no scanner sees; the prediction is the default head's outer skin.
 - **Identity.** The distance of two shapes is the mean over the face's vertices, one shape laid on the
   other, rigidly or with scale. Each neutral photo is compared with each smiling one: one person's pair is
   to be nearer than two people's.

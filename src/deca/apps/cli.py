@@ -16,7 +16,14 @@ from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from deca.apps.errors import OutputError, UsageError
-from deca.apps.evaluate_options import NowOptions, RealyOptions, ScanOptions
+from deca.apps.evaluate_options import (
+    EvaluateOptions,
+    LandmarkOptions,
+    NowOptions,
+    PredictOptions,
+    RealyOptions,
+    ScanOptions,
+)
 from deca.apps.options import ReconstructOptions
 from deca.apps.prepare_options import PrepareOptions
 from deca.apps.synthesise_options import SynthesiseOptions
@@ -189,6 +196,30 @@ def evaluate_realy_benchmark(options: Annotated[RealyOptions, tyro.conf.arg(name
     from deca.apps.evaluate import run_realy
 
     return _evaluated(lambda console: run_realy(options, console))
+
+
+@evaluate.command(name="landmarks")
+def evaluate_landmark_sets(options: Annotated[LandmarkOptions, tyro.conf.arg(name="")]) -> int:
+    """68 landmarks in photos: 300-W and AFLW2000-3D, by box and by outer eye corners."""
+    from deca.apps.evaluate_landmarks import evaluate_landmarks
+
+    return _evaluated(lambda console: evaluate_landmarks(options, console))
+
+
+@evaluate.command(name="detail")
+def evaluate_detail_gain(options: Annotated[EvaluateOptions, tyro.conf.arg(name="")]) -> int:
+    """What detail adds: against known displacements, high-resolution scans, and photos."""
+    from deca.apps.evaluate_detail import evaluate_detail
+
+    return _evaluated(lambda console: evaluate_detail(options, console))
+
+
+@app.command(name="predict-benchmark")
+def predict_a_benchmark(options: Annotated[PredictOptions, tyro.conf.arg(name="")]) -> int:
+    """Predict neutral heads of a benchmark's images, in its own format (docs/evaluation.md)."""
+    from deca.apps.predict_benchmark import predict_benchmark
+
+    return _evaluated(lambda console: predict_benchmark(options, console))
 
 
 def _evaluated(run: Callable[[Console], int]) -> int:

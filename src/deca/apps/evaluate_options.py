@@ -65,6 +65,14 @@ class RealyOptions(EvaluateOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LandmarkOptions(EvaluateOptions):
+    """Options of `deca evaluate landmarks`."""
+
+    layout: Literal["300w", "aflw2000"] = "300w"
+    """How the data are arranged."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PredictOptions(ModelOptions):
     """Options of `deca predict-benchmark`."""
 

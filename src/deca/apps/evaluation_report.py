@@ -28,15 +28,7 @@ _SHOWN_WARNINGS = 12
 
 def show(evaluation: Evaluation, console: Console) -> None:
     """Print the table, and what is missing, wrong or odd."""
-    table = Table(title=evaluation.protocol, title_justify="left")
-    for name in ("", "median, mm", "mean, mm", "std, mm", "images"):
-        table.add_column(name, justify="left" if not name else "right")
-    for group in evaluation.groups:
-        table.add_row(group, *_row(evaluation.summary(group)), str(len(evaluation.distances(group))))
-    if evaluation.measured:
-        table.add_section()
-        table.add_row("all", *_row(evaluation.summary()), str(len(evaluation.measured)), style="bold")
-    console.print(table)
+    console.print(_realy_table(evaluation) if "realy" in evaluation.about else _distance_table(evaluation))
     if evaluation.missing:
         console.print(
             f"{len(evaluation.missing)} without a prediction: {_few(evaluation.missing)}", style="yellow"
@@ -48,6 +40,28 @@ def show(evaluation: Evaluation, console: Console) -> None:
         console.print(line, style="yellow", highlight=False)
     if len(odd) > _SHOWN_WARNINGS:
         console.print(f"and {len(odd) - _SHOWN_WARNINGS} more; the JSON has them all", style="yellow")
+
+
+def _distance_table(evaluation: Evaluation) -> Table:
+    table = Table(title=evaluation.protocol, title_justify="left")
+    for name in ("", "median, mm", "mean, mm", "std, mm", "images"):
+        table.add_column(name, justify="left" if not name else "right")
+    for group in evaluation.groups:
+        table.add_row(group, *_row(evaluation.summary(group)), str(len(evaluation.distances(group))))
+    if evaluation.measured:
+        table.add_section()
+        table.add_row("all", *_row(evaluation.summary()), str(len(evaluation.measured)), style="bold")
+    return table
+
+
+def _realy_table(evaluation: Evaluation) -> Table:
+    """Means over predictions, as the benchmark reports them."""
+    table = Table(title="REALY: errors of predictions, mm", title_justify="left")
+    for name in ("", "mean", "median", "std"):
+        table.add_column(name, justify="left" if not name else "right")
+    for row in _realy_rows(evaluation):
+        table.add_row(*row)
+    return table
 
 
 def _row(summary: Summary) -> tuple[str, str, str]:
@@ -222,9 +236,18 @@ def _page(evaluation: Evaluation, pictures: Mapping[str, str]) -> str:
 
 
 def _realy(evaluation: Evaluation) -> str:
-    told = evaluation.about.get("realy")
-    if not told:
+    if "realy" not in evaluation.about:
         return ""
+    rows = _realy_rows(evaluation)
+    rows += [
+        (f"{name}, published: frontal / side", f"{front:.3f} / {side:.3f}", "", "")
+        for name, (front, side) in REALY.items()
+    ]
+    return "<h2>Over predictions, as REALY reports it</h2>" + _table(("", "mean, mm", "median", "std"), rows)
+
+
+def _realy_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
+    told = evaluation.about["realy"]
     rows = [
         (region, f"{each['mean_mm']:.3f}", f"{each['median_mm']:.3f}", f"{each['std_mm']:.3f}")
         for region, each in told.items()
@@ -232,11 +255,7 @@ def _realy(evaluation: Evaluation) -> str:
     ]
     if "all_mean_mm" in told:
         rows.append(("mean of the four", f"{told['all_mean_mm']:.3f}", "", ""))
-    rows += [
-        (f"{name}, published: frontal / side", f"{front:.3f} / {side:.3f}", "", "")
-        for name, (front, side) in REALY.items()
-    ]
-    return "<h2>Over predictions, as REALY reports it</h2>" + _table(("", "mean, mm", "median", "std"), rows)
+    return rows
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -115,9 +115,9 @@ def _refined(
         rotation, turning = rotation_of(every[1:4])
         points = Similarity(every[0], rotation, every[4:]).inverse(face)
         away, _, closest = surface.closest(points)
-        # A distance grows by what the closest point moves along the direction from the scan to it; where they
-        # touch there is no direction, and the distance is at its least. Taken in the prediction's frame, where
-        # the distance was: the conjugate gradients see the last digits.
+        # A distance grows by what the closest point moves along the direction from the scan to it; where
+        # they touch there is no direction, and the distance is at its least. Taken in the prediction's
+        # frame, where the distance was: the conjugate gradients see the last digits.
         direction = (closest - points) @ rotation.T / np.maximum(away, 1e-300)[:, None]
         turned = closest @ rotation.T
         growing = (direction * turned).sum(1, keepdims=True)

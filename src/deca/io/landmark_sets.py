@@ -42,10 +42,12 @@ class Truth:
 
 @dataclass(frozen=True)
 class Pair:
-    """True landmarks and the predicted ones, in pixels as in `Truth`; None where there is no file of them."""
+    """True landmarks and the predicted ones, in pixels as in `Truth`; None where there is no file of them,
+    or where `error` says why it cannot be used."""
 
     truth: Truth
     prediction: Float[np.ndarray, "68 2"] | None
+    error: str | None = None
 
 
 def read_300w(folder: Path) -> list[Truth]:
@@ -117,7 +119,7 @@ def pair(truths: Sequence[Truth], folder: Path) -> list[Pair]:
     Looked for are NAME.npy, NAME.txt, NAME.pts and NAME/landmarks.json with the truth's name; then, as
     `deca reconstruct` names its folders, STEM/landmarks.json and PARENT-STEM/landmarks.json with the last
     part of the name and its folder, unless other truths share them. A prediction that cannot be read, two
-    for one truth, or one that is the truth's own file is a LandmarkFileError; a missing folder is a
+    for one truth, or one that is the truth's own file is that pair's error; a missing folder is a
     FileNotFoundError.
     """
     if not folder.is_dir():
@@ -130,12 +132,19 @@ def pair(truths: Sequence[Truth], folder: Path) -> list[Pair]:
         candidates.append(folder / truth.name / _OURS)
         candidates += [folder / name / _OURS for name in both if shared[name] == 1]
         found = [path for path in dict.fromkeys(candidates) if path.is_file()]
-        if len(found) > 1:
-            raise LandmarkFileError(f"{found[0]} and {found[1]}: both predict {truth.name}; keep one of them")
-        if found and found[0].samefile(truth.path):
-            raise LandmarkFileError(f"{found[0]}: this is the truth; name the folder of the predictions")
-        pairs.append(Pair(truth, read_prediction(found[0]) if found else None))
+        try:
+            pairs.append(Pair(truth, _only_prediction(truth, found)))
+        except LandmarkFileError as error:
+            pairs.append(Pair(truth, None, str(error)))
     return pairs
+
+
+def _only_prediction(truth: Truth, found: Sequence[Path]) -> Float[np.ndarray, "68 2"] | None:
+    if len(found) > 1:
+        raise LandmarkFileError(f"{found[0]} and {found[1]}: both predict {truth.name}; keep one of them")
+    if found and found[0].samefile(truth.path):
+        raise LandmarkFileError(f"{found[0]}: this is the truth; name the folder of the predictions")
+    return read_prediction(found[0]) if found else None
 
 
 def _files(folder: Path, pattern: str, nothing: str) -> list[Path]:
