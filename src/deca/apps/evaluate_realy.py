@@ -99,7 +99,7 @@ def measure(task: RealyTask) -> list[ImageOutcome]:
         globally = globally_laid(places(vertices), truths)
         warnings = ("mirrored: the alignment by keypoints reflects it",) if globally.mirrors else ()
         found = evaluate_region(region, scan, truths, globally(vertices), triangles, places)
-        figures: dict[str, float] = {
+        figures: dict[str, float | int] = {
             "error_mm": found.error * task.millimetres,
             "rigid_steps": found.rigid_steps,
             "solves": found.solves,

@@ -24,7 +24,7 @@ class ImageOutcome:
     group: str
     distances: Float[np.ndarray, " vertex"] | None = None
     converged: Float[np.ndarray, " vertex"] | None = None
-    figures: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, float | int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     error: str | None = None
     missing: bool = False

@@ -141,9 +141,11 @@ class _Laid:
 
     @classmethod
     def of(cls, laid: Similarity, surface: Surface, face: Float[np.ndarray, "part 3"]) -> _Laid:
-        away, _, closest = surface.closest(laid.inverse(face))
-        away, closest = laid.scale * away, laid(closest)
-        return cls(laid, closest, (closest - face) / np.maximum(away, 1e-300)[:, None], away)
+        points = laid.inverse(face)
+        away, _, closest = surface.closest(points)
+        # In the prediction's frame, where a distance of nothing has a direction of nothing.
+        directions = (closest - points) @ laid.rotation.T / np.maximum(away, 1e-300)[:, None]
+        return cls(laid, laid(closest), directions, laid.scale * away)
 
     @property
     def cost(self) -> float:

@@ -115,6 +115,18 @@ def evaluate_region(
     return RegionResult(laid, bent.vertices, errors, steps, bent.solves)
 
 
+def rigidly_laid(
+    name: str,
+    region: Region,
+    scan_keypoints: Float[np.ndarray, "85 3"],
+    vertices: Float[np.ndarray, "vertex 3"],
+    triangles: Int[np.ndarray, "triangle 3"],
+    places: KeypointPlaces,
+) -> Similarity:
+    """The rigid half of `evaluate_region` alone."""
+    return _rigidly_laid(name, region, scan_keypoints, Surface(vertices, triangles), places)[0]
+
+
 def _rigidly_laid(
     name: str,
     region: Region,
