@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 
 from deca.evaluation.scan_face import Prediction
+from deca.io.files import data_file
+
+IMAGES = ("s1/multiview_neutral/a.jpg", "s1/selfie/b.jpg", "s2/selfie/c.jpg")
 
 
 def ball() -> Prediction:
@@ -29,3 +35,29 @@ def with_bump(prediction: Prediction) -> np.ndarray:
     cheek = np.array([35.0, -15.0, 92.0])
     rise = 3 * np.exp(-np.square(points - cheek).sum(1) / 200)
     return points * (1 + rise / np.linalg.norm(points, axis=1))[:, None]
+
+
+def write_obj(path: Path, vertices: np.ndarray, triangles: np.ndarray) -> None:
+    """A mesh of vertices and triangles alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(f"v {x:.9g} {y:.9g} {z:.9g}\n" for x, y, z in vertices)
+    path.write_text(text + "".join(f"f {a + 1} {b + 1} {c + 1}\n" for a, b, c in triangles))
+
+
+def write_picked(path: Path, points: np.ndarray) -> None:
+    """Points as MeshLab writes them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = "".join(f'<point x="{x}" y="{y}" z="{z}"/>' for x, y, z in points)
+    path.write_text(f"<PickedPoints>{rows}</PickedPoints>")
+
+
+def write_now_data(data: Path) -> None:
+    """A NoW data set of two people and IMAGES, all of them the astronaut."""
+    mesh = ball()
+    for subject in ("s1", "s2"):
+        write_obj(data / "scans" / subject / "scan.obj", with_bump(mesh), mesh.triangles)
+        write_picked(data / "scans_lmks_onlypp" / subject / "scan.pp", mesh.landmarks)
+    for image in IMAGES:
+        (data / "iphone_pictures" / image).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data_file("astronaut.jpg"), data / "iphone_pictures" / image)
+    (data / "imagepathsvalidation.txt").write_text("\n".join(IMAGES) + "\n")

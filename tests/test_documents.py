@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from scan_cases import write_now_data
 
 from deca.io.files import data_file
 
@@ -34,6 +35,7 @@ def home(tmp_path_factory) -> Path:
     shutil.copy(data_file("astronaut.jpg"), folder / "me.jpg")
     (folder / "people" / "me").mkdir(parents=True)
     shutil.copy(data_file("astronaut.jpg"), folder / "people" / "me")
+    write_now_data(folder / "NoW")
     settings = {"stage": "pretrain", "backbone": "small", "shards": {"shards": 1, "synthetic": 1}}
     settings |= {"steps": 2, "batch_size": 2, "workers": 0, "pictures_every": 0}
     (folder / "coarse.json").write_text(json.dumps(settings))

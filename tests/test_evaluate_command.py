@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from scan_cases import ball, with_bump
+from scan_cases import IMAGES, ball, with_bump, write_now_data, write_obj, write_picked
 
 from deca.apps.errors import UsageError
 from deca.apps.evaluate import run_feng, run_now, run_realy
@@ -44,33 +44,14 @@ def quiet() -> Console:
     return Console(stderr=True, quiet=True)
 
 
-def write_obj(path: Path, vertices: np.ndarray, triangles: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(f"v {x:.9g} {y:.9g} {z:.9g}\n" for x, y, z in vertices)
-    path.write_text(text + "".join(f"f {a + 1} {b + 1} {c + 1}\n" for a, b, c in triangles))
-
-
-def write_picked(path: Path, points: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = "".join(f'<point x="{x}" y="{y}" z="{z}"/>' for x, y, z in points)
-    path.write_text(f"<PickedPoints>{rows}</PickedPoints>")
-
-
-IMAGES = ("s1/multiview_neutral/a.jpg", "s1/selfie/b.jpg", "s2/selfie/c.jpg")
-
-
 @pytest.fixture
 def challenge(tmp_path: Path) -> Path:
     """A NoW data set of two people and three images, with predictions."""
-    mesh = ball()
-    data, found = tmp_path / "NoW", tmp_path / "predictions"
-    for subject in ("s1", "s2"):
-        write_obj(data / "scans" / subject / "scan.obj", with_bump(mesh), mesh.triangles)
-        write_picked(data / "scans_lmks_onlypp" / subject / "scan.pp", mesh.landmarks)
+    mesh, found = ball(), tmp_path / "predictions"
+    write_now_data(tmp_path / "NoW")
     for image in IMAGES:
         write_obj((found / image).with_suffix(".obj"), mesh.vertices / 1000, mesh.triangles)
         np.save((found / image).with_suffix(".npy"), mesh.landmarks / 1000)
-    (data / "imagepathsvalidation.txt").write_text("\n".join(IMAGES) + "\n")
     return tmp_path
 
 
@@ -371,10 +352,6 @@ def test_the_keypoints_of_realy_lie_on_the_predicted_mesh(tmp_path):
 
 @pytest.mark.slow
 def test_the_commands_of_the_page_run_as_written(challenge):
-    place = challenge / "NoW/iphone_pictures"
-    for image in IMAGES:
-        (place / image).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(data_file("astronaut.jpg"), place / image)
     feng_set(challenge)
     landmark_set(challenge)
     detail_set(challenge)

@@ -226,7 +226,7 @@ def _evaluated(run: Callable[[Console], int]) -> int:
     try:
         return 1 if run(Console()) else 0
     except ModuleNotFoundError as error:
-        if error.name not in ("igl", "matplotlib", "trimesh"):
+        if error.name not in ("matplotlib", "trimesh"):
             raise
         print(f"deca: {error.name} is not installed: pip install 'deca[evaluate]'", file=sys.stderr)
         return 2

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import igl
 import numpy as np
 from jaxtyping import Float, Int
+
+from deca.evaluation.box_tree import build_tree, find_closest
 
 
 class Surface:
@@ -15,14 +16,14 @@ class Surface:
     ) -> None:
         self.vertices = np.ascontiguousarray(vertices, np.float64)
         self.triangles = np.ascontiguousarray(triangles, np.int64)
-        self._tree = igl.AABB()
-        self._tree.init(self.vertices, self.triangles)
+        self._tree = build_tree(self.vertices, self.triangles)
 
     def closest(
         self, points: Float[np.ndarray, "point 3"]
     ) -> tuple[Float[np.ndarray, " point"], Int[np.ndarray, " point"], Float[np.ndarray, "point 3"]]:
         """How far each point is from the surface, the triangle and the point of the surface nearest to it."""
-        squared, triangles, closest = self._tree.squared_distance(
-            self.vertices, self.triangles, np.ascontiguousarray(points, np.float64)
-        )
-        return np.sqrt(np.maximum(squared, 0)), np.asarray(triangles).astype(np.int64), np.asarray(closest)
+        points = np.ascontiguousarray(points, np.float64)
+        squared, triangles = np.empty(len(points)), np.empty(len(points), np.int64)
+        closest = np.empty((len(points), 3))
+        find_closest(*self._tree, points, squared, triangles, closest)
+        return np.sqrt(squared), triangles, closest
