@@ -158,7 +158,7 @@ def _draw_curve(evaluation: Evaluation, folder: Path) -> None:
         axes.set(xlim=(0, _FARTHEST), ylim=(0, 100), xlabel="distance, mm", ylabel="vertices within it, %")
         axes.set_title(evaluation.protocol)
         axes.grid(alpha=0.3)
-        axes.legend(loc="lower right" if not _published(evaluation) else "upper right", fontsize=8)
+        axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.86), fontsize=8)
         for suffix in ("png", "svg"):
             with whole_file(folder / f"curve.{suffix}") as temporary:
                 metadata = {"Date": None} if suffix == "svg" else None
