@@ -73,11 +73,7 @@ def predict_benchmark(options: PredictOptions, console: Console) -> int:
         reconstructor = open_reconstructor(options)
     except (HeadError, AssetError, WeightsError, FileNotFoundError) as error:
         raise UsageError(str(error)) from None
-    deca = reconstructor.deca
-    shape = _Shape(deca, options.surface)
-    if options.benchmark == "realy":
-        _write_keypoints(options.out / KEYPOINT_FILE, deca.data, shape)
-    failures = 0
+    shape, failures = None, 0
     for image in track(images, "predicting", console=console):
         if Path(f"{image.place}.obj").is_file():
             continue
@@ -89,6 +85,10 @@ def predict_benchmark(options: PredictOptions, console: Console) -> int:
             console.print(f"{error}", style="red", highlight=False)
             failures += 1
             continue
+        if shape is None:
+            shape = _Shape(result.deca, options.surface)
+            if options.benchmark == "realy":
+                _write_keypoints(options.out / KEYPOINT_FILE, result.deca.data, shape)
         shape.write(image.place, *_neutral(reconstructor, result), options.benchmark)
     return failures
 

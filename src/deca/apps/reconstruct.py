@@ -61,8 +61,6 @@ class FaceReconstructor(Protocol):
 
     batch_size: int
     """How many faces are best given to `faces` at once; 1 where nothing is gained by more."""
-    deca: Deca
-    """The parts of the head that it makes."""
 
     def find(self, photo: Photo) -> list[FoundFace]:
         """Every face of a photo, from the viewer's left to right; an empty list when there is none."""
