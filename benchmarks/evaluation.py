@@ -19,6 +19,7 @@ from deca.apps.evaluate_now import evaluate_now
 from deca.apps.evaluate_options import NowOptions
 from deca.evaluation import now, realy
 from deca.evaluation.scan_face import Prediction
+from deca.evaluation.surface import Surface
 
 CASES = Path(__file__).parents[2] / "shared" / "evaluation"
 LARGE = "n04_dense_100k"
@@ -89,7 +90,7 @@ def _realy() -> tuple[float, float]:
         for name in realy.REGIONS:
             region = realy.Region(case[f"{name}_v"].astype(np.float64), case[f"{name}_f"].astype(np.int64))
             started = time.process_time()
-            realy.rigidly_laid(name, region, truths, laid, triangles, places)
+            realy.rigidly_laid(name, region, truths, Surface(laid, triangles), places)
             rigid += time.process_time() - started
             started = time.process_time()
             realy.evaluate_region(name, region, truths, laid, triangles, places)

@@ -46,15 +46,7 @@ def reconstruct(options: Annotated[ReconstructOptions, tyro.conf.arg(name="")]) 
     # Imported late: `deca --help` should not wait for PyTorch.
     from deca.apps.batch import reconstruct_photos
 
-    try:
-        failures = reconstruct_photos(options, Console(stderr=True))
-    except (UsageError, OutputError) as error:
-        print(f"deca: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
-        print("deca: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 1 if failures else 0
+    return _status(lambda: reconstruct_photos(options, Console(stderr=True)))
 
 
 @app.command
@@ -62,15 +54,7 @@ def synthesise(options: Annotated[SynthesiseOptions, tyro.conf.arg(name="")]) ->
     """Make synthetic faces whose truth is known, as training shards."""
     from deca.apps.synthesise import synthesise as run
 
-    try:
-        run(options, Console(stderr=True))
-    except (UsageError, OutputError) as error:
-        print(f"deca: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
-        print("deca: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    return _status(lambda: run(options, Console(stderr=True)))
 
 
 @app.command(name="prepare")
@@ -78,15 +62,7 @@ def prepare_photos(options: Annotated[PrepareOptions, tyro.conf.arg(name="")]) -
     """Make training shards of a folder of photos: faces, landmarks, skin, and whose they are."""
     from deca.apps.prepare import prepare
 
-    try:
-        failures = prepare(options, Console(stderr=True))
-    except (UsageError, OutputError) as error:
-        print(f"deca: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
-        print("deca: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 1 if failures else 0
+    return _status(lambda: prepare(options, Console(stderr=True)))
 
 
 @assets.command(name="add")
@@ -219,22 +195,29 @@ def predict_a_benchmark(options: Annotated[PredictOptions, tyro.conf.arg(name=""
     """Predict neutral heads of a benchmark's images, in its own format (docs/evaluation.md)."""
     from deca.apps.predict_benchmark import predict_benchmark
 
-    return _evaluated(lambda console: predict_benchmark(options, console))
+    return _status(lambda: predict_benchmark(options, Console()))
 
 
 def _evaluated(run: Callable[[Console], int]) -> int:
+    """As `_status`, where the extra may lack."""
     try:
-        return 1 if run(Console()) else 0
+        return _status(lambda: run(Console()), "nothing was written")
     except ModuleNotFoundError as error:
         if error.name not in ("matplotlib", "trimesh"):
             raise
         print(f"deca: {error.name} is not installed: pip install 'deca[evaluate]'", file=sys.stderr)
         return 2
+
+
+def _status(run: Callable[[], int | None], interrupted: str = "the same command goes on from here") -> int:
+    """The exit status of what returns how much failed; what stops it as a whole is told in one line."""
+    try:
+        return 1 if run() else 0
     except (UsageError, OutputError) as error:
         print(f"deca: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
-        print("deca: interrupted; nothing was written", file=sys.stderr)
+        print(f"deca: interrupted; {interrupted}", file=sys.stderr)
         return 130
 
 

@@ -16,6 +16,7 @@ from deca.apps.evaluation_report import Pictures, show, write_json, write_report
 
 def run_now(options: NowOptions, console: Console) -> int:
     """The NoW challenge; returns how many images have no result."""
+    _check_drawing(options)
     evaluation = evaluate_now(options, console)
     if options.out is None:
         return _told(evaluation, options, console, {})
@@ -27,6 +28,7 @@ def run_now(options: NowOptions, console: Console) -> int:
 
 def run_feng(options: ScanOptions, console: Console) -> int:
     """The benchmark of Feng et al.; returns how many images have no result."""
+    _check_drawing(options)
     evaluation = evaluate_feng(options, console)
     if options.out is None:
         return _told(evaluation, options, console, {})
@@ -37,12 +39,19 @@ def run_feng(options: ScanOptions, console: Console) -> int:
 
 def run_realy(options: RealyOptions, console: Console) -> int:
     """The REALY benchmark; returns how many regions have no result."""
+    _check_drawing(options)
     evaluation = evaluate_realy(options, console)
     if options.out is None:
         return _told(evaluation, options, console, {})
     from deca.apps.evaluate_pictures import realy_pictures
 
     return _told(evaluation, options, console, realy_pictures(evaluation, options))
+
+
+def _check_drawing(options: EvaluateOptions) -> None:
+    """What is missing for a report is told before hours of measuring."""
+    if options.out is not None:
+        import matplotlib  # noqa: F401
 
 
 def _told(evaluation: Evaluation, options: EvaluateOptions, console: Console, pictures: Pictures) -> int:

@@ -99,7 +99,7 @@ def evaluate_region(
     it was bent to.
     """
     surface = Surface(vertices, triangles)
-    laid, steps = _rigidly_laid(name, region, scan_keypoints, surface, places)
+    laid, steps = rigidly_laid(name, region, scan_keypoints, surface, places)
     # In the region's frame from here on, with the tree of the prediction's own.
     closest = laid(surface.closest(laid.inverse(region.vertices))[2])
     keypoints = None
@@ -119,22 +119,11 @@ def rigidly_laid(
     name: str,
     region: Region,
     scan_keypoints: Float[np.ndarray, "85 3"],
-    vertices: Float[np.ndarray, "vertex 3"],
-    triangles: Int[np.ndarray, "triangle 3"],
-    places: KeypointPlaces,
-) -> Similarity:
-    """The rigid half of `evaluate_region` alone."""
-    return _rigidly_laid(name, region, scan_keypoints, Surface(vertices, triangles), places)[0]
-
-
-def _rigidly_laid(
-    name: str,
-    region: Region,
-    scan_keypoints: Float[np.ndarray, "85 3"],
     surface: Surface,
     places: KeypointPlaces,
 ) -> tuple[Similarity, int]:
-    """The region's alignment: rigid ICP from the region to the whole surface, held by repeated keypoints."""
+    """The region's alignment and how many updates it took: rigid ICP from the region to the whole surface,
+    held by repeated keypoints."""
     chosen = list(_RIGID[name])
     repeats = len(region.vertices) // len(chosen)
     if name == "cheek":
