@@ -15,6 +15,7 @@ LEVELS = [
     {"render"},
     {"model"},
     {"fitting"},
+    {"animation"},
     {"conversion"},
     {"io"},
     {"training", "evaluation"},

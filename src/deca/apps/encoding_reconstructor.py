@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deca.apps.network_reconstructor import enlarged, landmark_residual
+from deca.apps.network_reconstructor import landmark_residual
 from deca.apps.options import TextureSize
 from deca.apps.reconstruct import FaceTask, Reconstructor, fitted_landmarks, timed
 from deca.apps.reconstruction import Reconstruction
@@ -20,7 +20,7 @@ from deca.head.detail import DetailModel
 from deca.head.face_part import face_part, part_vertices
 from deca.head.uv import UVLayout
 from deca.io.default_networks import default_networks
-from deca.model.detail_decoder import MAP_SIZE
+from deca.model.detail_decoder import MAP_SIZE, enlarged
 from deca.model.detail_view import VIEW_CROP, DetailView
 from deca.model.small_networks import SmallNetworks
 from deca.parameters import Parameters

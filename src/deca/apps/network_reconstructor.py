@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from deca.apps.options import TextureSize
 from deca.apps.reconstruct import FaceTask, fitted_landmarks, timed
@@ -20,6 +17,7 @@ from deca.fitting.registration import Registration
 from deca.head.data import HeadData
 from deca.io.networks import face_detector, face_landmarker
 from deca.model.deca import Deca
+from deca.model.detail_decoder import enlarged
 from deca.model.networks import FaceNetworks
 from deca.parameters import Parameters
 from deca.photo.crop import Crop, crop_image, landmark_crop
@@ -91,17 +89,6 @@ class NetworkReconstructor:
         )
         appearance = self.photo_texture.appearance(task.photo, vertices, vertices_photo, parameters)
         return self.photo_texture.texture(task.photo, vertices, vertices_photo, appearance, eyes.iris_colour)
-
-
-def enlarged(
-    displacement: Float[Tensor, "batch 1 small small"], size: int
-) -> Float[Tensor, "batch 1 {size} {size}"]:
-    """Displacement maps at more texels, their slopes smooth (bicubic)."""
-    # OpenCV's is the same cubic as PyTorch's, in a third of the time.
-    maps = [
-        cv2.resize(each, (size, size), interpolation=cv2.INTER_CUBIC) for each in displacement[:, 0].numpy()
-    ]
-    return torch.from_numpy(np.stack(maps)[:, None])
 
 
 def landmark_residual(deca: Deca, parameters: Parameters, crop: Crop, found: FoundFace) -> float:

@@ -19,7 +19,7 @@ from deca.apps.evaluate_feng import LIST as FENG_LIST
 from deca.apps.evaluate_now import LIST as NOW_LIST
 from deca.apps.evaluate_options import Benchmark, PredictOptions, SurfaceChoice
 from deca.apps.evaluate_realy import KEYPOINT_FILE
-from deca.apps.network_reconstructor import NetworkReconstructor, enlarged
+from deca.apps.network_reconstructor import NetworkReconstructor
 from deca.apps.reconstruct import (
     FaceReconstructor,
     FaceTask,
@@ -40,6 +40,7 @@ from deca.io.gltf import at_rest
 from deca.io.images import PhotoError, read_photo
 from deca.io.number_text import number_lines
 from deca.model.deca import Deca
+from deca.model.detail_decoder import enlarged
 from deca.model.weights import WeightsError
 
 _MILLIMETRES = 1000.0

@@ -28,6 +28,20 @@ def write_map(path: str | Path, image: UInt8[np.ndarray, "height width 3"]) -> N
         temporary.write_bytes(png_bytes(image))
 
 
+def read_map(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
+    """Read an RGB map, row 0 first; MapError for what is no picture of eight bits, FileNotFoundError for no
+    file."""
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ("RGB", "RGBA", "L", "P"):
+                raise MapError(f"{path}: expected a picture of eight bits, found mode {image.mode}")
+            return np.asarray(image.convert("RGB"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such map") from None
+    except (UnidentifiedImageError, SyntaxError, OSError) as error:
+        raise MapError(f"{path}: not a readable picture ({error})") from None
+
+
 def jpeg_bytes(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
     """An RGB map as the bytes of a JPEG file: a tenth of a PNG, its colours as fine as its brightness."""
     stream = io.BytesIO()

@@ -73,14 +73,28 @@ def read_parameters(path: str | Path, head: HeadData) -> FaceRecord:
     Another head model, a missing or unknown key, a wrong shape or a number that is not finite is a
     ParameterFileError of one line; a missing file is a FileNotFoundError.
     """
+    return _record(_document(path), str(path), head)
+
+
+def read_head_name(path: str | Path) -> str:
+    """The name of the head that a record was made with; raises as `read_parameters`."""
+    document = _document(path)
+    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+        raise ParameterFileError(f"{path}: not a parameters.json of deca ({_FORMAT!r})")
+    name = _keys(document.get("head"), str(path), "head", "name version")["name"]
+    if not isinstance(name, str):
+        raise ParameterFileError(f"{path}: head.name is {_said(name)}, expected a name")
+    return name
+
+
+def _document(path: str | Path) -> Any:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such parameter file")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ParameterFileError(f"{path}: not a JSON file ({error})") from None
-    return _record(document, str(path), head)
 
 
 def write_landmarks(

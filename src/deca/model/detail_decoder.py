@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -46,3 +49,14 @@ class DetailDecoder(nn.Module):
         """Displacement along the normals in UV, metres, within 10 mm."""
         x = self.first(code).unflatten(1, (-1, _FIRST_SIDE, _FIRST_SIDE))
         return DEEPEST * self.last(self.blocks(self.first_norm(x))).tanh()
+
+
+def enlarged(
+    displacement: Float[Tensor, "batch 1 small small"], size: int
+) -> Float[Tensor, "batch 1 {size} {size}"]:
+    """Displacement maps at more texels, their slopes smooth (bicubic)."""
+    # OpenCV's is the same cubic as PyTorch's, in a third of the time.
+    maps = [
+        cv2.resize(each, (size, size), interpolation=cv2.INTER_CUBIC) for each in displacement[:, 0].numpy()
+    ]
+    return torch.from_numpy(np.stack(maps)[:, None])

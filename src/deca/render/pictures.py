@@ -19,6 +19,7 @@ from deca.geometry import vertex_normals
 from deca.head.data import HeadData
 from deca.raster.rasterise import rasterise
 from deca.render.clay import clay_colour
+from deca.render.lighting import FACTORS
 
 SAMPLES = 2
 """Samples along each side of a pixel; a pixel's colour is their mean."""
@@ -26,6 +27,8 @@ AMBIENT = 0.72
 """The share of a texture's light that comes from everywhere; the rest, from the viewer, gives it form."""
 WHITE_OF_EYES = 0.55
 """The lightness above which an eyeball's texture is white, and its clay left as it is."""
+OPEN = 0.3
+"""The share of open sky from which on skin is lit in full; textures show the soft shade around it already."""
 # A triangle that covers fewer samples than this is seen edge on: what lies across it would be noise.
 _LEAST_AREA = 1e-6
 
@@ -72,6 +75,18 @@ def look(
 def textured(view: View, texture: UInt8[np.ndarray, "texture_height texture_width 3"]) -> Picture:
     """The texture in gentle light from the front."""
     return _textured(view.triangle_ids, view.planes, texture)
+
+
+def lit(
+    view: View,
+    texture: UInt8[np.ndarray, "texture_height texture_width 3"],
+    normals_uv: Float[np.ndarray, "3 size size"],
+    lighting: Float[np.ndarray, "9 3"],
+) -> Picture:
+    """The texture under spherical-harmonics light (`deca.render.lighting`) on the normals of a filled UV map
+    in the head frame; where little of the sky is open, as in the mouth, it is darker."""
+    factors = np.array(FACTORS, np.float32)[:, None]
+    return _lit(view.triangle_ids, view.planes, texture, normals_uv, (factors * lighting).astype(np.float32))
 
 
 def clay(
@@ -165,6 +180,55 @@ def _textured(triangle_ids, planes, texture):
                 )
             picture[row, column] = red, green, blue, covered
     return picture
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@no_type_check
+def _lit(triangle_ids, planes, texture, normals_uv, bands):
+    height, width = triangle_ids.shape[0] // SAMPLES, triangle_ids.shape[1] // SAMPLES
+    picture = np.empty((height, width, 4), np.float32)
+    share = np.float32(1 / SAMPLES**2)
+    one, three, zero = np.float32(1), np.float32(3), np.float32(0)
+    for row in range(height):
+        for column in range(width):
+            red = green = blue = covered = zero
+            for sample in range(SAMPLES**2):
+                i, j = row * SAMPLES + sample // SAMPLES, column * SAMPLES + sample % SAMPLES
+                triangle = triangle_ids[i, j]
+                if triangle < 0:
+                    continue
+                x, y = np.float32(j) + np.float32(0.5), np.float32(i) + np.float32(0.5)
+                u, v = _at(planes, triangle, 0, x, y), _at(planes, triangle, 1, x, y)
+                r, g, b = _colour(texture, u, v)
+                nx, ny, nz = _normal(normals_uv, u, v)
+                length = one / math.sqrt(max(nx * nx + ny * ny + nz * nz, np.float32(1e-24)))
+                nx, ny, nz = nx * length, ny * length, nz * length
+                xy, xz, yz = nx * ny, nx * nz, ny * nz
+                difference, polar = nx * nx - ny * ny, three * nz * nz - one
+                open_sky = min(_at(planes, triangle, 5, x, y) / np.float32(OPEN), one) * share
+                red += r * open_sky * max(_band(bands, 0, nx, ny, nz, xy, xz, yz, difference, polar), zero)
+                green += g * open_sky * max(_band(bands, 1, nx, ny, nz, xy, xz, yz, difference, polar), zero)
+                blue += b * open_sky * max(_band(bands, 2, nx, ny, nz, xy, xz, yz, difference, polar), zero)
+                covered += share
+            picture[row, column] = red, green, blue, covered
+    return picture
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@no_type_check
+def _band(bands, channel, x, y, z, xy, xz, yz, difference, polar):
+    """Shading of one channel by its nine terms."""
+    return (
+        bands[0, channel]
+        + bands[1, channel] * x
+        + bands[2, channel] * y
+        + bands[3, channel] * z
+        + bands[4, channel] * xy
+        + bands[5, channel] * xz
+        + bands[6, channel] * yz
+        + bands[7, channel] * difference
+        + bands[8, channel] * polar
+    )
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath=True)

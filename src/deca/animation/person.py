@@ -1,0 +1,87 @@
+"""A reconstructed person who can be moved and looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from deca.animation.wrinkles import DecodeDetail, Wrinkles
+from deca.head.detail import DetailedSurface
+from deca.head.model import Head
+from deca.model.deca import Deca
+from deca.parameters import Parameters
+from deca.render.camera import project
+from deca.render.openness import openness
+from deca.render.pictures import Picture, View, clay, lit, look
+
+BUMPS = 0.6
+"""How much of the reconstructed relief is shaded on top of a texture that was taken from the same photo and
+shows part of its shading already."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person as reconstructed: `parameters` are a batch of one, as in the photo, a detail code among them
+    where `decode` reads one; `displacement` is metres along the normal in UV, `texture` sRGB, row 0 at v = 1.
+    """
+
+    deca: Deca
+    parameters: Parameters
+    displacement: Float[Tensor, "1 1 size size"]
+    texture: UInt8[np.ndarray, "texture_size texture_size 3"]
+    decode: DecodeDetail | None
+
+    @cached_property
+    def wrinkles(self) -> Wrinkles:
+        """The displacement under any expression."""
+        return Wrinkles(self.displacement, self.parameters, self.decode)
+
+    @torch.no_grad()
+    def seen(self, parameters: Parameters, size: int) -> Shot:
+        """The person with pose, expression, camera and light of `parameters` (a batch of one) in a square
+        picture of `size` pixels."""
+        head = self.deca.head_model(parameters)
+        view = look(
+            self.deca.data,
+            head.vertices,
+            project(head.vertices, parameters.camera),
+            openness(head.vertices, self.deca.head_model.triangles),
+            size,
+        )
+        return Shot(self, parameters, head, view)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A person seen by a camera; each picture is drawn when asked for."""
+
+    person: Person
+    parameters: Parameters
+    head: Head
+    view: View
+
+    @torch.no_grad()
+    def lit(self) -> Picture:
+        """Textured, under the light of the parameters, with the wrinkles of the expression."""
+        wrinkles = self.person.wrinkles
+        shown = BUMPS * wrinkles.reconstructed + self._change
+        normals = self._surface(shown).normals()[0].numpy()
+        return lit(self.view, self.person.texture, normals, self.parameters.lighting[0].numpy())
+
+    @torch.no_grad()
+    def clay(self) -> tuple[Picture, Picture]:
+        """Without texture: the coarse head, and the head with the wrinkles of the expression."""
+        shown = self.person.wrinkles.reconstructed + self._change
+        return clay(self.view, self.person.texture, self._surface(shown).normals()[0].numpy())
+
+    @cached_property
+    def _change(self) -> Float[Tensor, "1 1 size size"]:
+        return self.person.wrinkles.change(self.parameters)
+
+    def _surface(self, displacement: Float[Tensor, "1 1 size size"]) -> DetailedSurface:
+        return self.person.deca.detail_model.surface(self.head.vertices, displacement)
