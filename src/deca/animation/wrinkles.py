@@ -1,4 +1,4 @@
-"""Wrinkles of one person under any expression: those reconstructed, and what an expression changes of them."""
+"""Wrinkles of one person under any expression: the reconstructed ones, and what the expression changes."""
 
 from __future__ import annotations
 
