@@ -19,7 +19,8 @@ demo: .venv/.installed
 
 ## make test                  everything that continuous integration runs
 test: .venv/.installed-dev check browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	@# Two processes; the tests of one file share what they made, so they stay together.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/.installed-dev
 	$(BIN)/ruff check
