@@ -16,10 +16,11 @@ from PIL import Image
 from pygltflib import GLTF2, Accessor
 from scipy.spatial.transform import Rotation
 
+from deca.animation.joints import jaw_as_action
 from deca.geometry import axis_angle_to_matrix
 from deca.head.data import HeadData
 from deca.head.model import HeadModel
-from deca.io.gltf import at_rest, jaw_as_action, write_glb
+from deca.io.gltf import at_rest, write_glb
 from deca.io.heads import default_head
 from deca.parameters import Parameters
 

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from deca.animation.joints import jaw_as_joint
 from deca.animation.wrinkles import DecodeDetail, Wrinkles
 from deca.head.detail import DetailedSurface
 from deca.head.model import Head
@@ -39,7 +40,13 @@ class Person:
     @cached_property
     def wrinkles(self) -> Wrinkles:
         """The displacement under any expression."""
-        return Wrinkles(self.displacement, self.parameters, self.decode)
+        decode, data = self.decode, self.deca.data
+        if decode is None:
+            return Wrinkles(self.displacement, self.parameters, None)
+        # Decoders have learnt what the jaw's joint says; jawOpen is another word for it.
+        return Wrinkles(
+            self.displacement, self.parameters, lambda parameters: decode(jaw_as_joint(parameters, data))
+        )
 
     @torch.no_grad()
     def seen(self, parameters: Parameters, size: int) -> Shot:

@@ -15,6 +15,7 @@ from rich.table import Table
 from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
+from deca.apps.animate_options import AnimateOptions
 from deca.apps.errors import OutputError, UsageError
 from deca.apps.evaluate_options import (
     EvaluateOptions,
@@ -47,6 +48,14 @@ def reconstruct(options: Annotated[ReconstructOptions, tyro.conf.arg(name="")]) 
     from deca.apps.batch import reconstruct_photos
 
     return _status(lambda: reconstruct_photos(options, Console(stderr=True)))
+
+
+@app.command(name="animate")
+def animate_person(options: Annotated[AnimateOptions, tyro.conf.arg(name="")]) -> int:
+    """Move a person's face by another photo, a video, face capture or a stored motion (docs/animation.md)."""
+    from deca.apps.animate import animate
+
+    return _status(lambda: animate(options, Console(stderr=True)), "nothing was written")
 
 
 @app.command

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -38,6 +38,11 @@ class ModelOptions:
     """With --model deca and OpenVINO: bf16 encodes in half the time, some hundredths of a deviation off."""
     texture_size: TextureSize = 1024
     """Pixels along a side of texture.png."""
+
+    @property
+    def of_model(self) -> ModelOptions:
+        """These options alone, whatever command has more of them."""
+        return ModelOptions(**{field.name: getattr(self, field.name) for field in fields(ModelOptions)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,9 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from deca.animation.joints import jaw_as_action
+from deca.animation.motion import Motion
+from deca.animation.person import BUMPS
 from deca.geometry import axis_angle_to_matrix, vertex_normals
 from deca.head.data import HeadData
 from deca.head.model import HeadModel
@@ -18,6 +21,7 @@ from deca.head.skinning import joint_transforms
 from deca.head.tangents import texture_tangents
 from deca.io.bending import normal_changes
 from deca.io.glb import VERTEX_DATA, GlbBuffer, write_container
+from deca.io.gltf_animation import animation, joint_rotations, joint_translations, quaternions
 from deca.io.maps import jpeg_bytes
 from deca.io.png import png_bytes
 from deca.parameters import Parameters
@@ -28,8 +32,6 @@ _POSITION_THRESHOLD = 1e-5  # metres: a vertex that moves less does not move
 _NORMAL_THRESHOLD = 5e-3  # of a unit normal, 0.3 degrees: what 8-bit shading does not show
 _SKIN_ROUGHNESS = 0.6
 _EYE_ROUGHNESS = 0.15  # the film of tears
-# A texture taken from a photo shows part of the wrinkles' shading already; the whole map would show it twice.
-_BUMPS = 0.6
 
 
 def at_rest(parameters: Parameters) -> Parameters:
@@ -38,34 +40,17 @@ def at_rest(parameters: Parameters) -> Parameters:
     return parameters.replace(**{name: torch.zeros_like(getattr(parameters, name)) for name in still})
 
 
-def jaw_as_action(parameters: Parameters, data: HeadData) -> Parameters:
-    """The same posed head, its jaw opened by the action jawOpen as far as that goes (up to one).
-
-    What else the jaw does, sideways or further, stays with its joint; so does all of it on a head whose
-    action does more than turn the joint.
-    """
-    if "jawOpen" not in data.expression_names or "jaw" not in data.joint_names:
-        return parameters
-    action, joint = data.expression_names.index("jawOpen"), data.joint_names.index("jaw")
-    turn = torch.from_numpy(data.expression_joint_rotations[action, joint]).to(parameters.jaw)
-    squared = (turn * turn).sum()
-    if squared == 0 or data.expression_basis[action].any():
-        return parameters
-    opened = parameters.expression[:, action]
-    share = ((parameters.jaw @ turn) / squared).clamp(min=0).minimum(1 - opened)
-    expression = parameters.expression.clone()
-    expression[:, action] = opened + share
-    return parameters.replace(expression=expression, jaw=parameters.jaw - share[:, None] * turn)
-
-
 def write_glb(
     path: str | Path,
     head_model: HeadModel,
     parameters: Parameters,
     texture: UInt8[np.ndarray, "height width 3"],
     normal_map: UInt8[np.ndarray, "normal_height normal_width 3"] | None = None,
+    motion: Motion | None = None,
 ) -> None:
     """Write one person as a GLB that opens in the pose and expression of `parameters` (a batch of one).
+
+    A motion of the same person becomes an animation of morph weights and joints.
 
     The bind pose is the person at rest, whatever the pose it opens in; `at_rest(parameters)` opens neutral.
     Each expression becomes a morph target under its own name, holding the whole movement of the action at
@@ -100,6 +85,11 @@ def write_glb(
             if len(triangles)
         ]
         nodes, skin = _skeleton(buffer, head_model, parameters)
+        animations = {}
+        if motion is not None:
+            bind = head_model.rest_joints(at_rest(parameters))[0]
+            curves = animation(buffer, head_model, motion, bind, mesh_node=0, first_joint_node=1)
+            animations = {"animations": [curves]}
     images = [("image/jpeg", jpeg_bytes(texture))]
     if normal_map is not None:
         images.append(("image/png", png_bytes(normal_map)))  # a JPEG would add bumps of its own
@@ -135,6 +125,7 @@ def write_glb(
         "textures": [{"source": source, "sampler": 0} for source in range(len(images))],
         # Linear with mipmaps; clamped, for the map has an edge.
         "samplers": [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}],
+        **animations,
         "images": [{"mimeType": kind, "bufferView": buffer.view(encoded)} for kind, encoded in images],
     }
     write_container(path, document, buffer)
@@ -177,16 +168,11 @@ def _person(head_model: HeadModel, parameters: Parameters) -> _Person:
     return _Person(vertices, targets)
 
 
-def _joint_pose(head_model: HeadModel, parameters: Parameters) -> Float[Tensor, "batch joint 3"]:
-    """The joints' own turning, axis-angle: without what the expressions add, which the morph targets hold."""
-    return head_model.joint_rotations(parameters.replace(expression=torch.zeros_like(parameters.expression)))
-
-
 def _pose_correction(
     head_model: HeadModel, parameters: Parameters, person: _Person
 ) -> Float[Tensor, "vertex 3"]:
     """What has to be added to the rest vertices so that targets and skinning give the posed head, metres."""
-    rotations = axis_angle_to_matrix(_joint_pose(head_model, parameters))
+    rotations = axis_angle_to_matrix(joint_rotations(head_model, parameters))
     joints = head_model.rest_joints(parameters)
     transforms = joint_transforms(rotations, joints, head_model.data.joint_parents.tolist())[0]
     blended = (_four_weights(head_model.skinning_weights) @ transforms.flatten(1)).unflatten(-1, (3, 4))
@@ -272,22 +258,17 @@ def _triangles_by_material(data: HeadData, split: _Split) -> list[Int[np.ndarray
 def _skeleton(buffer: GlbBuffer, head_model: HeadModel, parameters: Parameters) -> tuple[list[dict], dict]:
     """The joints as nodes 1, 2, ... in their pose, and the skin that binds the person at rest to them."""
     data = head_model.data
-    rotations = _joint_pose(head_model, parameters)[0]
-    matrices = axis_angle_to_matrix(rotations)
+    rotations = quaternions(joint_rotations(head_model, parameters)[0])
     bind = head_model.rest_joints(at_rest(parameters))[0]
-    joints = head_model.rest_joints(parameters)[0]
+    translations = joint_translations(head_model, parameters, bind)[0]
     nodes = []
-    for joint, parent in enumerate(data.joint_parents.tolist()):
-        # The joint turns about where the expression has moved it, while the bind pose stays at rest.
-        translation = joints[joint] + matrices[joint] @ (bind[joint] - joints[joint])
-        if parent >= 0:
-            translation = translation - bind[parent]
+    for joint in range(len(data.joint_names)):
         children = [1 + child for child in np.flatnonzero(data.joint_parents == joint).tolist()]
         nodes.append(
             {
                 "name": data.joint_names[joint],
-                "translation": translation.tolist(),
-                "rotation": _quaternion(rotations[joint]),
+                "translation": translations[joint].tolist(),
+                "rotation": rotations[joint].tolist(),
                 **({"children": children} if children else {}),
             }
         )
@@ -301,15 +282,8 @@ def _skeleton(buffer: GlbBuffer, head_model: HeadModel, parameters: Parameters) 
     return nodes, skin
 
 
-def _quaternion(axis_angle: Float[Tensor, " 3"]) -> list[float]:
-    """x, y, z, w of a rotation."""
-    angle = axis_angle.norm()
-    vector = axis_angle * torch.sinc(angle / (2 * torch.pi)) / 2
-    return [*vector.tolist(), float(torch.cos(angle / 2))]
-
-
 def _materials(has_normal_map: bool) -> list[dict]:
-    bumps = {"normalTexture": {"index": 1, "scale": _BUMPS}} if has_normal_map else {}
+    bumps = {"normalTexture": {"index": 1, "scale": BUMPS}} if has_normal_map else {}
     return [
         {
             "name": name,

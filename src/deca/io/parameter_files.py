@@ -76,15 +76,21 @@ def read_parameters(path: str | Path, head: HeadData) -> FaceRecord:
     return _record(_document(path), str(path), head)
 
 
-def read_head_name(path: str | Path) -> str:
-    """The name of the head that a record was made with; raises as `read_parameters`."""
+def read_head_name(path: str | Path) -> tuple[str, int, int]:
+    """The name of the head that a record was made with, and how many numbers it has of shape and expression;
+    raises as `read_parameters`."""
     document = _document(path)
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         raise ParameterFileError(f"{path}: not a parameters.json of deca ({_FORMAT!r})")
-    name = _keys(document.get("head"), str(path), "head", "name version")["name"]
+    where = str(path)
+    name = _keys(document.get("head"), where, "head", "name version")["name"]
     if not isinstance(name, str):
         raise ParameterFileError(f"{path}: head.name is {_said(name)}, expected a name")
-    return name
+    given = _keys(document.get("parameters"), where, "parameters", None)
+    shape, expression = (
+        len(_numbers(given.get(key), (None,), where, f"parameters.{key}")) for key in ("shape", "expression")
+    )
+    return name, shape, expression
 
 
 def _document(path: str | Path) -> Any:

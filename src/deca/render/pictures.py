@@ -108,7 +108,7 @@ def over(
     return _over(picture, background)
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check  # The shape checks of the tests would wrap it, and the compiler cannot see through.
 def _planes(points, triangles, layers, texture_triangles, texture_vertices):
     """Linear interpolation over each triangle as a plane through its three corners."""
@@ -133,13 +133,13 @@ def _planes(points, triangles, layers, texture_triangles, texture_vertices):
     return planes
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _at(planes, triangle, layer, x, y):
     return planes[triangle, layer, 0] + planes[triangle, layer, 1] * x + planes[triangle, layer, 2] * y
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _texels(coordinate, size):
     """The texels on both sides of a coordinate in [0, 1], and the share of the second; the edge goes on."""
@@ -148,7 +148,7 @@ def _texels(coordinate, size):
     return first, min(first + np.uint32(1), np.uint32(size - 1)), place - np.float32(first)
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _textured(triangle_ids, planes, texture):
     height, width = triangle_ids.shape[0] // SAMPLES, triangle_ids.shape[1] // SAMPLES
@@ -182,7 +182,7 @@ def _textured(triangle_ids, planes, texture):
     return picture
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _lit(triangle_ids, planes, texture, normals_uv, bands):
     height, width = triangle_ids.shape[0] // SAMPLES, triangle_ids.shape[1] // SAMPLES
@@ -214,7 +214,7 @@ def _lit(triangle_ids, planes, texture, normals_uv, bands):
     return picture
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _band(bands, channel, x, y, z, xy, xz, yz, difference, polar):
     """Shading of one channel by its nine terms."""
@@ -231,7 +231,7 @@ def _band(bands, channel, x, y, z, xy, xz, yz, difference, polar):
     )
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _one_triangle(triangle_ids, row, column):
     """Whether all samples of a pixel show the same triangle, or all none."""
@@ -242,7 +242,7 @@ def _one_triangle(triangle_ids, row, column):
     return True
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _clay(triangle_ids, planes, texture, normals_uv):
     height, width = triangle_ids.shape[0] // SAMPLES, triangle_ids.shape[1] // SAMPLES
@@ -283,7 +283,7 @@ def _clay(triangle_ids, planes, texture, normals_uv):
     return coarse, detailed
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _colour(texture, u, v):
     """Bilinear sample of a texture of bytes, in [0, 1]."""
@@ -309,7 +309,7 @@ def _colour(texture, u, v):
     )
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _normal(normals_uv, u, v):
     """Bilinear sample of a map of normals, not normalised."""
@@ -333,7 +333,7 @@ def _normal(normals_uv, u, v):
     )
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
 def _over(picture, background):
     height, width = background.shape[:2]

@@ -1,0 +1,162 @@
+"""`deca animate`: one person's face moved by another photo, face capture, or a stored motion."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, repeat
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from rich.console import Console
+from rich.progress import track
+
+from deca.animation.motion import Motion, eased, transferred
+from deca.animation.person import Person
+from deca.apps.animate_options import AnimateOptions, PanelChoice
+from deca.apps.drivers import CAPTURE_SUFFIX, MOTION_SUFFIX, Driver, read_driver
+from deca.apps.errors import UsageError, output_error
+from deca.apps.people import open_person
+from deca.io.gltf import at_rest, write_glb
+from deca.io.maps import encode_normals, write_map
+from deca.io.motion_files import MotionFileError, write_arkit, write_motion
+from deca.io.videos import new_video
+from deca.photo.sampling import Photo
+from deca.render.pictures import over
+
+VIDEO_ENDINGS = (".mp4", ".gif")
+ENDINGS = (*VIDEO_ENDINGS, ".png", ".glb", CAPTURE_SUFFIX, MOTION_SUFFIX)
+PAPER = (240, 240, 237)
+FIELD = 1.25
+"""Pictures show so many times the photo's crop of the face: the whole head."""
+_FRAME_RATE = 30.0
+_THREADS = 2
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+Panel = UInt8[np.ndarray, "height width 3"]
+
+
+def animate(options: AnimateOptions, console: Console) -> None:
+    """Move a person as a driver says, and write what `options.out` asks for by its ending.
+
+    Raises UsageError where nothing can be done, and OutputError where the result cannot be written.
+    """
+    ending = checked_output(options.out, ENDINGS, options.overwrite)
+    if options.size < 16:
+        raise UsageError(f"--size {options.size}: at least 16 pixels are needed")
+    if options.neutral is not None and not options.transfer.relative:
+        raise UsageError("--neutral is for --relative transfer; give both or neither")
+    if options.seconds <= 0:
+        raise UsageError(f"--seconds {options.seconds}: more than none are needed")
+    person, model = open_person(options.source, options.of_model)
+    data = person.deca.data
+    driver = read_driver(options.driver, data, model)
+    neutral = None
+    if options.neutral is not None:
+        neutral = read_driver(options.neutral, data, model).motion.parameters[0]
+    elif options.transfer.relative and driver.still:
+        raise UsageError("--relative with a single expression needs --neutral: the driver's face at rest")
+    if "driver" in options.show and driver.pictures is None:
+        raise UsageError(f"--show driver: {options.driver} has no pictures")
+    motion = transferred(person.parameters, driver.motion, data, options.transfer, neutral)
+    if driver.still and ending in (*VIDEO_ENDINGS, ".glb"):
+        motion = eased(person.parameters, motion.parameters, options.seconds, _FRAME_RATE)
+    try:
+        _write(options, ending, person, motion, driver, console)
+    except MotionFileError as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise output_error(options.out.parent, error) from None
+    console.print(f"{options.out}: {len(motion.times)} frames", highlight=False)
+
+
+def checked_output(out: Path, endings: tuple[str, ...], overwrite: bool) -> str:
+    """The ending of an output file, in small letters; UsageError for another one or a file that is there."""
+    ending = out.suffix.lower()
+    if ending not in endings:
+        raise UsageError(f"{out}: the ending has to be one of {', '.join(endings)}")
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} is there already; --overwrite replaces it")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(out.parent, error) from None
+    return ending
+
+
+def _write(
+    options: AnimateOptions, ending: str, person: Person, motion: Motion, driver: Driver, console: Console
+) -> None:
+    if ending == CAPTURE_SUFFIX:
+        write_arkit(options.out, motion, person.deca.data)
+    elif ending == MOTION_SUFFIX:
+        write_motion(options.out, motion, person.deca.data)
+    elif ending == ".glb":
+        write_animated_glb(options.out, person, motion)
+    else:
+        pictures = driver.pictures() if driver.pictures is not None else iter(())
+        # One picture of a photo stands beside every frame.
+        beside = chain.from_iterable(map(repeat, pictures)) if driver.still else pictures
+        frames = animated_frames(person, motion, options.show, options.size, beside)
+        if ending == ".png":
+            write_map(options.out, next(frames))
+        else:
+            shown = track(frames, "drawing", len(motion.times), console=console, transient=True)
+            with new_video(options.out, motion.frame_rate) as append:
+                for frame in shown:
+                    append(frame)
+
+
+@torch.no_grad()
+def write_animated_glb(path: Path, person: Person, motion: Motion) -> None:
+    """Write a person at rest with the motion as an animation."""
+    deca = person.deca
+    rest = at_rest(person.parameters)
+    vertices = deca.head_model(rest).vertices
+    surface = deca.detail_model.surface(vertices, person.wrinkles.under(rest))
+    normal_map = encode_normals(surface.tangent_normals()[0].numpy())
+    write_glb(path, deca.head_model, rest, person.texture, normal_map, motion)
+
+
+def animated_frames(
+    person: Person, motion: Motion, show: tuple[PanelChoice, ...], size: int, beside: Iterator[Photo]
+) -> Iterator[Panel]:
+    """The frames of a motion of a person, panel beside panel; `beside` are the driver's pictures."""
+    paper = np.full((size, size, 3), PAPER, np.uint8)
+    pictures = beside if "driver" in show else repeat(None)
+
+    def drawn(item: tuple[int, Photo | None]) -> Panel:
+        number, picture = item
+        parameters = motion.parameters[number]
+        camera = parameters.camera.clone()
+        camera[:, 0] /= FIELD
+        shot = person.seen(parameters.replace(camera=camera), size)
+        panels: dict[str, Panel] = {}
+        if picture is not None:
+            panels["driver"] = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+        if "result" in show:
+            panels["result"] = over(shot.lit(), paper)
+        if "clay" in show or "coarse" in show:
+            coarse, clay = shot.clay()
+            panels |= {"clay": over(clay, paper), "coarse": over(coarse, paper)}
+        return np.concatenate([panels[name] for name in show], 1)
+
+    return in_order(drawn, zip(range(len(motion.times)), pictures, strict=False))
+
+
+def in_order(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+    """`make` of every item, in their order, by a few threads; few items wait at a time."""
+    waiting: deque[Future[Made]] = deque()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for item in items:
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > _THREADS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
