@@ -18,7 +18,7 @@ from deca.model.deca import Deca
 from deca.parameters import Parameters
 from deca.render.camera import project
 from deca.render.openness import openness
-from deca.render.pictures import Picture, View, clay, lit, look
+from deca.render.pictures import Picture, View, clay, lit, look, unlit
 
 BUMPS = 0.6
 """How much of the reconstructed relief is shaded on top of a texture that was taken from the same photo and
@@ -85,6 +85,13 @@ class Shot:
         """Without texture: the coarse head, and the head with the wrinkles of the expression."""
         shown = self.person.wrinkles.reconstructed + self._change
         return clay(self.view, self.person.texture, self._surface(shown).normals()[0].numpy())
+
+    @torch.no_grad()
+    def normals(self) -> Picture:
+        """Normals of the wrinkled surface as colours: x, y, z of the head frame from -1 to 1."""
+        normals = self._surface(self.person.wrinkles.reconstructed + self._change).normals()[0].numpy()
+        colours = np.rint((normals / 2 + 0.5) * 255).clip(0, 255).astype(np.uint8)
+        return unlit(self.view, np.ascontiguousarray(colours.transpose(1, 2, 0)))
 
     @cached_property
     def _change(self) -> Float[Tensor, "1 1 size size"]:

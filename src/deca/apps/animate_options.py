@@ -13,6 +13,7 @@ from deca.animation.motion import TransferConfig
 from deca.apps.options import ModelOptions
 
 PanelChoice = Literal["driver", "result", "clay", "coarse"]
+Look = Literal["textured", "clay", "coarse", "normals"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,9 @@ class AnimateOptions(ModelOptions):
     weights, or a motion (.npz) of `deca track`."""
     out: Path
     """The result, by its ending: .mp4, .gif or .png (rendered), .glb (animated), .csv (ARKit) or .npz."""
-    transfer: Annotated[TransferConfig, FlagCreatePairsOff, tyro.conf.arg(name="")] = field(default_factory=TransferConfig)
+    transfer: Annotated[TransferConfig, FlagCreatePairsOff, tyro.conf.arg(name="")] = field(
+        default_factory=TransferConfig
+    )
     neutral: Path | None = None
     """With --relative: a photo or folder of the driver's neutral face; if not given, its calmest frames."""
     show: tuple[PanelChoice, ...] = ("result",)
@@ -47,7 +50,7 @@ class RenderOptions(ModelOptions):
     source: Annotated[Path, Positional, arg(metavar="SOURCE")]
     """Who is seen: a photo, or the folder of a reconstructed face."""
     out: Path | None = None
-    """A picture: .png (without background, unless one is asked for) or .jpg."""
+    """A picture: .png or .jpg."""
     pose: tuple[float, float, float] | None = None
     """Yaw (to the subject's left), pitch (down) and roll (to the viewer's right) in degrees; if not given,
     the photo's."""
@@ -59,11 +62,11 @@ class RenderOptions(ModelOptions):
     another face whose light is taken."""
     turn_light: float = 0.0
     """Degrees by which the light is turned about the head, to the subject's left."""
-    look: Literal["textured", "clay", "coarse", "normals"] = "textured"
+    look: Look = "textured"
     """With texture, as clay with or without wrinkles, or the normals as colours."""
     size: int = 1024
     """Pixels along a side of the picture."""
-    background: Literal["none", "paper", "black", "photo"] = "paper"
+    background: Literal["none", "paper", "black"] = "paper"
     """What is behind the head; "none" is transparent, in PNG."""
     turntable: Path | None = None
     """Also a video (.mp4 or .gif) of the head turning from side to side."""

@@ -15,7 +15,7 @@ from rich.table import Table
 from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
-from deca.apps.animate_options import AnimateOptions
+from deca.apps.animate_options import AnimateOptions, RenderOptions
 from deca.apps.errors import OutputError, UsageError
 from deca.apps.evaluate_options import (
     EvaluateOptions,
@@ -56,6 +56,14 @@ def animate_person(options: Annotated[AnimateOptions, tyro.conf.arg(name="")]) -
     from deca.apps.animate import animate
 
     return _status(lambda: animate(options, Console(stderr=True)), "nothing was written")
+
+
+@app.command(name="render")
+def render_person(options: Annotated[RenderOptions, tyro.conf.arg(name="")]) -> int:
+    """Draw a person in another pose, expression and light, as a picture or a turntable."""
+    from deca.apps.render import render
+
+    return _status(lambda: render(options, Console(stderr=True)), "nothing was written")
 
 
 @app.command

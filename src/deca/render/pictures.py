@@ -74,7 +74,12 @@ def look(
 
 def textured(view: View, texture: UInt8[np.ndarray, "texture_height texture_width 3"]) -> Picture:
     """The texture in gentle light from the front."""
-    return _textured(view.triangle_ids, view.planes, texture)
+    return _textured(view.triangle_ids, view.planes, texture, np.float32(AMBIENT))
+
+
+def unlit(view: View, texture: UInt8[np.ndarray, "texture_height texture_width 3"]) -> Picture:
+    """The texture's own colours."""
+    return _textured(view.triangle_ids, view.planes, texture, np.float32(1))
 
 
 def lit(
@@ -150,7 +155,7 @@ def _texels(coordinate, size):
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
-def _textured(triangle_ids, planes, texture):
+def _textured(triangle_ids, planes, texture, ambient):
     height, width = triangle_ids.shape[0] // SAMPLES, triangle_ids.shape[1] // SAMPLES
     picture = np.empty((height, width, 4), np.float32)
     share = np.float32(1 / SAMPLES**2)
@@ -171,7 +176,7 @@ def _textured(triangle_ids, planes, texture):
                 )
                 length = math.sqrt(max(nx * nx + ny * ny + nz * nz, np.float32(1e-24)))
                 facing = max(nz, np.float32(0)) / length
-                light = (np.float32(AMBIENT) + np.float32(1 - AMBIENT) * facing) * share
+                light = (ambient + (np.float32(1) - ambient) * facing) * share
                 red, green, blue, covered = (
                     red + r * light,
                     green + g * light,
