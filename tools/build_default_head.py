@@ -63,7 +63,7 @@ def build_default_head(data: MakeHuman, canonical_face: np.ndarray) -> HeadData:
         "albedo_mean": albedo_mean,
         "albedo_basis": albedo_basis,
         **vars(rig),
-        **vars(place_landmarks(dense, vertices, topology)),
+        **vars(place_landmarks(dense, vertices, rig.skinning_weights[:, JOINTS.index("jaw")], topology)),
     }
     return HeadData(
         name="deca default",

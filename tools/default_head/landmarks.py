@@ -19,6 +19,16 @@ YAWS = (*range(40), *range(-1, -40, -1))
 # metres, over at most this part of the way.
 CONTOUR_CENTRE = (0.0, -0.02)
 CONTOUR_REACH, CONTOUR_STEPS = 0.65, 120
+MOUTH_CORNERS = (61, 291)
+# The 468 points of each lip, from its outer edge inwards, without the mouth's corners.
+UPPER_LIP = (
+    185, 40, 39, 37, 0, 267, 269, 270, 409, 184, 74, 73, 72, 11, 302, 303, 304, 408,
+    183, 42, 41, 38, 12, 268, 271, 272, 407, 191, 80, 81, 82, 13, 312, 311, 310, 415,
+)  # fmt: skip
+LOWER_LIP = (
+    146, 91, 181, 84, 17, 314, 405, 321, 375, 77, 90, 180, 85, 16, 315, 404, 320, 307,
+    96, 89, 179, 86, 15, 316, 403, 319, 325, 95, 88, 178, 87, 14, 317, 402, 318, 324,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,14 +46,28 @@ class Landmarks:
 
 
 def place_landmarks(
-    dense: Float[np.ndarray, "468 3"], vertices: Float[np.ndarray, "vertex 3"], topology: Topology
+    dense: Float[np.ndarray, "468 3"],
+    vertices: Float[np.ndarray, "vertex 3"],
+    jaw_weights: Float[np.ndarray, " vertex"],
+    topology: Topology,
 ) -> Landmarks:
     """Every landmark as (triangle, barycentric), from where the 468 dense points lie on the mean head.
 
-    The 68 are read off the dense points by the same rule as in photographs.
+    The 68 are read off the dense points by the same rule as in photographs. `jaw_weights` say how far each
+    vertex goes with the jaw.
     """
     skin = outer_skin(topology)
     _, dense_triangles, dense_barycentrics = closest(dense, vertices, topology.triangles, skin)
+    # Where closed lips touch, the nearest skin may be the other lip's: it would stay behind when they part.
+    going = jaw_weights[topology.triangles]
+    points_going = (going[dense_triangles] * dense_barycentrics).sum(1)
+    corner = points_going[list(MOUTH_CORNERS)].mean()
+    for lip, side in ((UPPER_LIP, 1), (LOWER_LIP, -1)):
+        wrong = [point for point in lip if side * (points_going[point] - corner) > 0]
+        own = skin & (side * (going - corner) <= 0).all(1)
+        _, dense_triangles[wrong], dense_barycentrics[wrong] = closest(
+            dense[wrong], vertices, topology.triangles, own
+        )
     full, full_triangles, full_barycentrics = closest(ibug68(dense), vertices, topology.triangles, skin)
     contour_triangles, contour_barycentrics = _contour_table(full[:CONTOUR], vertices, topology)
     return Landmarks(

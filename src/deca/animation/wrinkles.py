@@ -57,21 +57,23 @@ class Wrinkles:
 
 
 def explaining_code(
-    displacement: Float[Tensor, "1 1 size size"], parameters: Parameters, decoder: SmallDetailDecoder
+    displacements: Float[Tensor, "photo 1 size size"], parameters: Parameters, decoder: SmallDetailDecoder
 ) -> Float[Tensor, "1 detail"]:
-    """The most likely detail code of a displacement (metres) under jaw and expression of `parameters`.
+    """The most likely detail code of a person whose displacements (metres) under some expressions are known.
 
-    The displacement is linear in the code, and codes are standard normal over people: a least squares
-    problem.
+    `parameters` hold a face for each displacement. Displacements are linear in the code, and codes are
+    standard normal over people: a least squares problem.
     """
-    relief = interpolate(displacement, size=(MAP_SIZE, MAP_SIZE), mode="area").flatten() * 1000
-    moves = decoder_input(parameters)[:, : decoder.moves]
-    openness = decoder.openness(moves)[0]
-    reliefs = decoder.reliefs.weight
+    reliefs, weight = decoder.reliefs.weight, decoder.person.weight
     # All reliefs against each other first: codes are shorter than maps.
-    products = openness[:, None] * (reliefs.mT @ reliefs) * openness
-    left = openness * (reliefs.mT @ relief) - products @ decoder.person.bias
-    weight = decoder.person.weight
-    precision = weight.mT @ products @ weight / _DEVIATION**2
-    precision = precision + torch.eye(len(precision), device=precision.device)
-    return torch.linalg.solve(precision, weight.mT @ left / _DEVIATION**2)[None]
+    products = reliefs.mT @ reliefs
+    precision, right = torch.eye(weight.shape[1], device=weight.device), weight.new_zeros(weight.shape[1])
+    small = interpolate(displacements, size=(MAP_SIZE, MAP_SIZE), mode="area").flatten(1) * 1000
+    openness = decoder.openness(decoder_input(parameters)[:, : decoder.moves])
+    for relief, opened in zip(small, openness, strict=True):
+        seen = opened[:, None] * products * opened
+        precision = precision + weight.mT @ seen @ weight / _DEVIATION**2
+        right = (
+            right + weight.mT @ (opened * (reliefs.mT @ relief) - seen @ decoder.person.bias) / _DEVIATION**2
+        )
+    return torch.linalg.solve(precision, right)[None]

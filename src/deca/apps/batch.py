@@ -30,7 +30,7 @@ from deca.model.weights import WeightsError
 
 # More threads than this mostly wait for Python's lock; processes do not (`--engine ray`).
 _MOST_THREADS = 2
-_NOT_SETTINGS = ("photos", "out", "overwrite", "engine", "workers")
+_NOT_SETTINGS = ("photos", "out", "same_person", "overwrite", "engine", "workers")
 
 
 def reconstruct_photos(options: ReconstructOptions, console: Console) -> int:

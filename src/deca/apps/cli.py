@@ -46,7 +46,10 @@ def reconstruct(options: Annotated[ReconstructOptions, tyro.conf.arg(name="")]) 
     """Turn photos into animatable, detailed 3D heads, one folder a face."""
     # Imported late: `deca --help` should not wait for PyTorch.
     from deca.apps.batch import reconstruct_photos
+    from deca.apps.same_person import reconstruct_person
 
+    if options.same_person:
+        return _status(lambda: reconstruct_person(options, Console(stderr=True)), "nothing was written")
     return _status(lambda: reconstruct_photos(options, Console(stderr=True)))
 
 

@@ -57,6 +57,8 @@ class ReconstructOptions(ModelOptions):
     """Every face, left to right, or the largest alone."""
     pose: OpeningPose = "photo"
     """How head.glb and the OBJ meshes stand: posed as in the photo, or neutral."""
+    same_person: Annotated[bool, FlagCreatePairsOff] = False
+    """All photos show one person (the largest face of each): one head from all of them together."""
     overwrite: Annotated[bool, FlagCreatePairsOff] = False
     """Do again what is done."""
     engine: Engine = "threads"

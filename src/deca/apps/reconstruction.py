@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +16,7 @@ from deca.apps.options import OpeningPose
 from deca.geometry import vertex_normals
 from deca.head.detail import DetailedSurface
 from deca.head.model import Head
+from deca.io.files import whole_folder
 from deca.io.gltf import at_rest, write_glb
 from deca.io.maps import encode_normals, encode_unit, write_displacement, write_map
 from deca.io.obj import ObjWriter
@@ -77,22 +76,13 @@ class Reconstruction:
         head.glb and the two OBJ meshes are posed as in the photo, or neutral.
         """
         folder = Path(folder)
-        parts = folder.with_name(f".{folder.name}.{os.getpid()}.deca-part")
-        old = folder.with_name(f".{folder.name}.{os.getpid()}.deca-old")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            parts.mkdir()
-            with torch.no_grad():
-                self._write(parts, pose)
-            if folder.exists():
-                folder.rename(old)
-            parts.rename(folder)
-        finally:
-            shutil.rmtree(parts, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
+        with whole_folder(folder) as parts:
+            self.write(parts, pose)
         return folder
 
-    def _write(self, folder: Path, pose: OpeningPose) -> None:
+    @torch.no_grad()
+    def write(self, folder: Path, pose: OpeningPose = "photo") -> None:
+        """Write every file of the face into a folder that is there, as `save` does into one that appears."""
         # Drawing needs this module's class, so the drawing module is imported here.
         from deca.apps.sheet import draw_sheet
 
@@ -112,17 +102,20 @@ class Reconstruction:
         coarse.write(folder / "coarse.obj", vertices[0].numpy(), "texture.png", normals)
         dense = deca.dense_model(vertices, self.displacement).vertices[0].numpy()
         detailed.write(folder / "detail.obj", dense, "texture.png")
-        record = FaceRecord(
+        write_parameters(folder / "parameters.json", self.record(scale), data)
+        write_landmarks(folder / "landmarks.json", self.landmarks_photo, self.dense_landmarks_photo)
+        write_map(folder / "sheet.png", draw_sheet(self))
+
+    def record(self, displacement_scale: float | None) -> FaceRecord:
+        """What parameters.json says of the face."""
+        return FaceRecord(
             parameters=self.parameters,
             crop=self.crop,
             image_size=(self.photo.shape[1], self.photo.shape[0]),
             detector_confidence=self.found.detection.score,
             residuals=self.residuals,
-            displacement_scale=scale,
+            displacement_scale=displacement_scale,
         )
-        write_parameters(folder / "parameters.json", record, data)
-        write_landmarks(folder / "landmarks.json", self.landmarks_photo, self.dense_landmarks_photo)
-        write_map(folder / "sheet.png", draw_sheet(self))
 
     def _in_photo(self, points: Float[Tensor, "1 point 3"]) -> Float[np.ndarray, "point 2"]:
         T_photo_crop = torch.from_numpy(self.crop.T_photo_crop)[None]

@@ -57,8 +57,8 @@ class ReleasedReconstruction(Reconstruction):
         found["dense_triangles"] = self.template.triangles
         return found
 
-    def _write(self, folder: Path, pose: OpeningPose) -> None:
-        super()._write(folder, pose)
+    def write(self, folder: Path, pose: OpeningPose) -> None:
+        super().write(folder, pose)
         save_file({name: array.contiguous() for name, array in self.arrays().items()}, folder / DECODING)
 
 

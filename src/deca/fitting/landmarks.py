@@ -73,7 +73,7 @@ def fit_landmarks(
     the jaw's own joint opens the mouth. Raises ValueError for a wrong number of landmarks.
     """
     config = config or LandmarkFitConfig()
-    problem = _problem(head_model, landmarks_image, config)
+    problem = landmark_problem(head_model, landmarks_image, config)
     return _minimised(problem, problem.start(), head_model.neutral(), config)
 
 
@@ -89,25 +89,26 @@ def refine_landmarks(
     it. What landmarks say nothing about stays as estimated.
     """
     config = config or LandmarkFitConfig()
-    problem = _problem(head_model, landmarks_image, config)
+    problem = landmark_problem(head_model, landmarks_image, config)
     state = problem.expect(estimate)
     return _minimised(problem, state, estimate, config)
 
 
-def _problem(
+def landmark_problem(
     head_model: HeadModel, landmarks_image: Float[Tensor, "point 2"], config: LandmarkFitConfig
-) -> _Problem:
+) -> LandmarkProblem:
+    """The problem of `fit_landmarks`; ValueError for a wrong number of landmarks."""
     head = LandmarkHead(head_model)
     if len(landmarks_image) != len(head.corners):
         raise ValueError(f"{len(landmarks_image)} landmarks for a head with {len(head.corners)}")
     # A camera of scale one and no shift: the head frame's plane, y up, in image units.
     flat = torch.nn.functional.pad(landmarks_image.double(), (0, 1))
     target = unproject(flat[None], torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64))[0, :, :2]
-    return _Problem(head, target, config)
+    return LandmarkProblem(head, target, config)
 
 
 def _minimised(
-    problem: _Problem, state: _State, others: Parameters, config: LandmarkFitConfig
+    problem: LandmarkProblem, state: LandmarkState, others: Parameters, config: LandmarkFitConfig
 ) -> LandmarkFit:
     """The least cost from a state on; what is not fitted is taken from `others`."""
     cost, damping = problem.cost(state), 1e-3
@@ -124,12 +125,12 @@ def _minimised(
 
 @dataclass(frozen=True)
 class _Step:
-    state: _State
+    state: LandmarkState
     cost: float
     damping: float
 
 
-def _downhill(problem: _Problem, state: _State, cost: float, damping: float) -> _Step | None:
+def _downhill(problem: LandmarkProblem, state: LandmarkState, cost: float, damping: float) -> _Step | None:
     """A step that lowers the cost, damped more until one does; None where eight did not."""
     gradient, hessian = problem.normal_equations(state)
     for _ in range(8):
@@ -142,15 +143,21 @@ def _downhill(problem: _Problem, state: _State, cost: float, damping: float) -> 
 
 
 @dataclass(frozen=True)
-class _State:
+class LandmarkState:
+    """Where a fit stands."""
+
     camera: Float[Tensor, " 3"]  # log scale, x, y
     pose: Float[Tensor, "3 3"]
     jaw: Float[Tensor, " 3"]
     coefficients: Float[Tensor, " coefficient"]
 
 
-class _Problem:
-    """The weighted least squares problem of one face: y points up in here."""
+class LandmarkProblem:
+    """The weighted least squares problem of one face: y points up in here.
+
+    The order of the unknowns is log scale, x, y; a rotation of the head; the jaw's rotation; shape;
+    expression.
+    """
 
     def __init__(
         self, head: LandmarkHead, target: Float[Tensor, "point 2"], config: LandmarkFitConfig
@@ -163,7 +170,6 @@ class _Problem:
         self.along = self._directions(outline)
         self.share = 1.0 / config.correlation if head.dense else 1.0
         shape_count, expression_count = head.shape_count, len(head.expression_basis)
-        # Order of the unknowns: log scale, x, y; a rotation; the jaw's rotation; shape; expression.
         huge = 1e6
         self.lower = torch.full((9 + shape_count + expression_count,), -huge, dtype=torch.float64)
         self.upper = -self.lower
@@ -194,7 +200,7 @@ class _Problem:
         along[outline] = torch.nn.functional.normalize(after - before, dim=-1)
         return along
 
-    def start(self) -> _State:
+    def start(self) -> LandmarkState:
         """Scaled-orthographic pose of the mean head: an affine camera, then the nearest rotation."""
         zero = torch.zeros(len(self.head.basis), dtype=torch.float64)
         jaw = torch.zeros(3, dtype=torch.float64)
@@ -208,9 +214,9 @@ class _Problem:
         scale = singular.mean()
         posed = self.head.posed(zero, rotation, jaw)[inner].mean(0)
         offset = target.mean(0) / scale - posed[:2]
-        return _State(torch.stack([scale.log(), *offset]), rotation, jaw, zero)
+        return LandmarkState(torch.stack([scale.log(), *offset]), rotation, jaw, zero)
 
-    def expect(self, estimate: Parameters) -> _State:
+    def expect(self, estimate: Parameters) -> LandmarkState:
         """Begin at an estimate, and let the priors be about it."""
         config, shape_count = self.config, self.head.shape_count
         estimate = estimate.map(lambda values: values.detach().cpu().double())
@@ -223,12 +229,13 @@ class _Problem:
             self.prior[9 + shape_count :] = config.estimated_action_deviation**-2
         self.slope = torch.zeros_like(self.slope)
         camera = torch.cat([estimate.camera[0, :1].log(), estimate.camera[0, 1:]])
-        return _State(camera, axis_angle_to_matrix(estimate.pose[0]), jaw, coefficients)
+        return LandmarkState(camera, axis_angle_to_matrix(estimate.pose[0]), jaw, coefficients)
 
-    def project(self, state: _State, points: Float[Tensor, "point 3"]) -> Float[Tensor, "point 2"]:
+    def project(self, state: LandmarkState, points: Float[Tensor, "point 3"]) -> Float[Tensor, "point 2"]:
+        """Points of the head under the camera, image units, y up."""
         return state.camera[0].exp() * (points[:, :2] + state.camera[1:])
 
-    def weights(self, state: _State) -> Float[Tensor, " point"]:
+    def weights(self, state: LandmarkState) -> Float[Tensor, " point"]:
         """Less for outline points on the far side of a turned head, where the network follows the
         silhouette."""
         facing = state.pose[2, 0] * torch.sign(self.head.points(self.head.template[None])[0][:, 0])
@@ -242,16 +249,18 @@ class _Problem:
         along = (vectors * self.along).sum(-1, keepdim=True) * self.along
         return (vectors - (1 - self.config.outline_along) * along) * weights.sqrt()[:, None] / self.deviation
 
-    def cost(self, state: _State) -> float:
+    def cost(self, state: LandmarkState) -> float:
+        """What is minimised."""
         points = self.head.posed(state.coefficients, state.pose, state.jaw)
         residual = self.whitened(self.project(state, points) - self.target, self.weights(state)).norm(dim=-1)
         limit = 2.5 * self.share**0.5
         huber = torch.where(residual < limit, residual**2, 2 * limit * residual - limit**2).sum()
-        unknowns = torch.cat([torch.zeros(6).double(), state.jaw, state.coefficients])
+        unknowns = self.unknowns(state)
         departure = unknowns - self.expected
         return float(huber + (self.prior * departure**2).sum() + 2 * (self.slope * unknowns).sum())
 
-    def normal_equations(self, state: _State) -> tuple[Tensor, Tensor]:
+    def normal_equations(self, state: LandmarkState) -> tuple[Tensor, Tensor]:
+        """Half the gradient of the cost, and the Gauss-Newton matrix."""
         head = self.head
         scale = state.camera[0].exp()
         points = head.posed(state.coefficients, state.pose, state.jaw)
@@ -267,12 +276,12 @@ class _Problem:
         limit = 2.5 * self.share**0.5
         robust = (limit / residual.norm(dim=-1).clamp_min(1e-12)).clamp_max(1.0)[:, None]
         jacobian_flat, weighted = jacobian.flatten(1), (jacobian * robust).flatten(1)
-        unknowns = torch.cat([torch.zeros(6).double(), state.jaw, state.coefficients])
+        unknowns = self.unknowns(state)
         gradient = weighted @ residual.flatten() + self.prior * (unknowns - self.expected) + self.slope
         hessian = weighted @ jacobian_flat.T + torch.diag(self.prior)
         return gradient, hessian
 
-    def by_pose(self, state: _State, points: Float[Tensor, "point 3"]) -> Float[Tensor, "3 point 3"]:
+    def by_pose(self, state: LandmarkState, points: Float[Tensor, "point 3"]) -> Float[Tensor, "3 point 3"]:
         """Derivatives by a further small turn of the whole head about its root joint: axis x arm."""
         joints = self.head.joint_template + torch.einsum(
             "k,kjc->jc", state.coefficients, self.head.joint_basis
@@ -281,7 +290,7 @@ class _Problem:
         axes = torch.eye(3, dtype=arms.dtype)[:, None].expand(-1, len(arms), -1)
         return torch.linalg.cross(axes, arms.expand(3, -1, -1))
 
-    def by_jaw(self, state: _State) -> Float[Tensor, "3 point 3"]:
+    def by_jaw(self, state: LandmarkState) -> Float[Tensor, "3 point 3"]:
         """Derivatives by the jaw's rotation: central differences, exact to nine digits in double
         precision."""
         step = 1e-5
@@ -294,20 +303,29 @@ class _Problem:
         )
         return (ahead - behind) / (2 * step)
 
-    def step(self, state: _State, gradient: Tensor, hessian: Tensor, damping: float) -> _State:
+    def unknowns(self, state: LandmarkState) -> Float[Tensor, " unknown"]:
+        """The unknowns at a state; camera and pose, of which only changes are asked for, are zero."""
+        return torch.cat([torch.zeros(6).double(), state.jaw, state.coefficients])
+
+    def step(self, state: LandmarkState, gradient: Tensor, hessian: Tensor, damping: float) -> LandmarkState:
         """One damped step; unknowns at a bound that the step would leave stay where they are."""
-        unknowns = torch.cat([torch.zeros(6).double(), state.jaw, state.coefficients])
+        unknowns = self.unknowns(state)
         fixed = ((unknowns <= self.lower) & (gradient > 0)) | ((unknowns >= self.upper) & (gradient < 0))
         free = (~fixed).nonzero()[:, 0]
         part = hessian[free][:, free]
         part = part + damping * torch.diag(part.diagonal())
         change = torch.zeros_like(unknowns)
         change[free] = -torch.linalg.solve(part, gradient[free])
-        moved = (unknowns + change).clamp(self.lower, self.upper)
-        pose = axis_angle_to_matrix(change[3:6]) @ state.pose
-        return _State(state.camera + change[:3], pose, moved[6:9], moved[9:])
+        return self.moved(state, change)
 
-    def result(self, others: Parameters, state: _State) -> LandmarkFit:
+    def moved(self, state: LandmarkState, change: Float[Tensor, " unknown"]) -> LandmarkState:
+        """A state with a change of the unknowns, within their bounds."""
+        moved = (self.unknowns(state) + change).clamp(self.lower, self.upper)
+        pose = axis_angle_to_matrix(change[3:6]) @ state.pose
+        return LandmarkState(state.camera + change[:3], pose, moved[6:9], moved[9:])
+
+    def result(self, others: Parameters, state: LandmarkState) -> LandmarkFit:
+        """A state as parameters; what is not fitted is taken from `others`."""
         points = self.head.posed(state.coefficients, state.pose, state.jaw)
         distance = (self.project(state, points) - self.target)[~self.outline].square().sum(-1).mean().sqrt()
         camera = torch.cat([state.camera[:1].exp(), state.camera[1:]])

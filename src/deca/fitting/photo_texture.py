@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from deca.fitting.appearance import AppearanceFit, fit_appearance
+from deca.fitting.merging import merged_colour
 from deca.fitting.observation import observe
-from deca.fitting.texture import complete_texture
+from deca.fitting.texture import base_colour, complete_texture, completed_texture, seen_colour
 from deca.head.albedo import AlbedoModel
 from deca.head.data import HeadData
 from deca.head.model import HeadModel
@@ -17,6 +21,17 @@ from deca.parameters import Parameters
 from deca.photo.sampling import Photo
 
 _APPEARANCE_SIZE = 256
+
+
+@dataclass(frozen=True)
+class PhotoView:
+    """One of several photos of a person, as the texture is taken from it; `weight` says how good it is."""
+
+    photo: Photo
+    vertices: Float[Tensor, "1 vertex 3"]
+    vertices_photo: Float[Tensor, "vertex 3"]
+    appearance: AppearanceFit
+    weight: float
 
 
 class PhotoTexture:
@@ -44,6 +59,20 @@ class PhotoTexture:
         seen = observe(photo, vertices, vertices_photo, self.head_model, self.small_layout)
         return fit_appearance(seen, parameters, self.data, self.small_layout, self.small_albedo_model)
 
+    def light(
+        self,
+        photo: Photo,
+        vertices: Float[Tensor, "1 vertex 3"],
+        vertices_photo: Float[Tensor, "vertex 3"],
+        parameters: Parameters,
+    ) -> AppearanceFit:
+        """The light of the skin that the photo shows, its albedo being that of the parameters."""
+        seen = observe(photo, vertices, vertices_photo, self.head_model, self.small_layout)
+        known = AlbedoModel(self.small_albedo_model(parameters.albedo), self.small_albedo_model.basis[:0])
+        nothing = parameters.replace(albedo=parameters.albedo[:, :0])
+        found = fit_appearance(seen, nothing, self.data, self.small_layout, known)
+        return replace(found, parameters=parameters.replace(lighting=found.parameters.lighting))
+
     def texture(
         self,
         photo: Photo,
@@ -55,3 +84,27 @@ class PhotoTexture:
         """The base colour as an sRGB map, row 0 at v = 1."""
         seen = observe(photo, vertices, vertices_photo, self.head_model, self.layout)
         return complete_texture(seen, appearance, iris_colour, self.data, self.layout, self.albedo_model)
+
+    def merged(
+        self,
+        photos: Sequence[PhotoView],
+        best: int,
+        iris_colour: Float[Tensor, "3"] | None,
+    ) -> UInt8[np.ndarray, "size size 3"]:
+        """The base colour that several photos of one person show together, completed as `texture` is.
+
+        Whites of eyes are those of the photo number `best`, and so is the general tone.
+        """
+        data, layout = self.data, self.layout
+        base = base_colour(photos[best].appearance, self.albedo_model)
+        observations = [
+            observe(view.photo, view.vertices, view.vertices_photo, self.head_model, layout)
+            for view in photos
+        ]
+        seen = [
+            seen_colour(observation, view.appearance, base, data, layout)
+            for observation, view in zip(observations, photos, strict=True)
+        ]
+        together = merged_colour(seen, observations, [view.weight for view in photos], best, data, layout)
+        appearance = photos[best].appearance
+        return completed_texture(together, base, observations[best], appearance, iris_colour, data, layout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.sparse as sparse
 import torch
@@ -13,7 +15,7 @@ from deca.fitting.eye_texture import paint_eyes, white_of_eyes
 from deca.fitting.mesh_fields import edge_laplacian, spread
 from deca.fitting.observation import Observation
 from deca.fitting.skin import blurred
-from deca.fitting.trust import mirrored_texels, outer_surface, photo_trust
+from deca.fitting.trust import Trust, mirrored_texels, outer_surface, photo_trust
 from deca.head.albedo import AlbedoModel, resize_map
 from deca.head.data import HeadData
 from deca.head.uv import UVLayout
@@ -38,6 +40,14 @@ _LEAST = 0.02
 _WORK_SIZE = 256
 
 
+@dataclass(frozen=True)
+class SeenColour:
+    """What photos show of a head's base colour: sRGB in even light, and where it may be used and carried."""
+
+    colour: Float[Tensor, "1 3 size size"]
+    trust: Trust
+
+
 def complete_texture(
     observation: Observation,
     appearance: AppearanceFit,
@@ -54,12 +64,41 @@ def complete_texture(
     carried over the mesh, so that no seam of the map or of the sources shows. Eyeballs, teeth and tongue
     are the albedo model's, the irises in `iris_colour` (albedo), the whites as bright as in the photo.
     """
+    base = base_colour(appearance, albedo_model)
+    seen = seen_colour(observation, appearance, base, data, layout)
+    return completed_texture(seen, base, observation, appearance, iris_colour, data, layout)
+
+
+def base_colour(appearance: AppearanceFit, albedo_model: AlbedoModel) -> Float[Tensor, "1 3 size size"]:
+    """The model's albedo as it may be divided by; in grey for a photo without colour."""
     base = albedo_model(appearance.parameters.albedo).clamp(_LEAST, 1)
-    if appearance.grey:
-        base = in_grey(base)
-    exposure = mean_shading(observation, appearance)
+    return in_grey(base) if appearance.grey else base
+
+
+def seen_colour(
+    observation: Observation,
+    appearance: AppearanceFit,
+    base: Float[Tensor, "1 3 size size"],
+    data: HeadData,
+    layout: UVLayout,
+) -> SeenColour:
+    """What one photo shows of the base colour."""
     colour = evened(unlit_colour(observation, appearance), base, appearance.skin, data, layout)
-    trust = photo_trust(observation, colour, base, data, layout)
+    return SeenColour(colour, photo_trust(observation, colour, base, data, layout))
+
+
+def completed_texture(
+    seen: SeenColour,
+    base: Float[Tensor, "1 3 size size"],
+    observation: Observation,
+    appearance: AppearanceFit,
+    iris_colour: Float[Tensor, "3"] | None,
+    data: HeadData,
+    layout: UVLayout,
+) -> UInt8[np.ndarray, "size size 3"]:
+    """What is seen, completed as `complete_texture` says; the eyes are those of the observation."""
+    colour, trust = seen.colour, seen.trust
+    exposure = mean_shading(observation, appearance)
     completed = base * carried_tone(log_ratio(colour, base), trust.tone, _MEMBRANE, data, layout).exp()
     symmetric = mirrored_texels(data, layout)
     if symmetric.any():

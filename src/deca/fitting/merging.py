@@ -1,0 +1,78 @@
+"""What several photos of one person show together: colour by visibility, relief under one expression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deca.fitting.observation import Observation
+from deca.fitting.skin import blurred
+from deca.fitting.texture import SeenColour, carried_tone, log_ratio
+from deca.fitting.trust import Trust, outer_surface
+from deca.head.data import HeadData
+from deca.head.uv import UVLayout
+
+# A photo that sees a place better than another outweighs it by this power: sharp, yet without an edge.
+_PREFERENCE = 6
+# Smoothness of the tone by which photos are brought together, as in `deca.fitting.texture`.
+_MEMBRANE = 4.0
+_LEAST = 1e-6
+
+
+def merged_colour(
+    seen: Sequence[SeenColour],
+    observations: Sequence[Observation],
+    weights: Sequence[float],
+    best: int,
+    data: HeadData,
+    layout: UVLayout,
+) -> SeenColour:
+    """The colours of several photos as one, each where it sees the head best.
+
+    How well a place is seen is its trust, times the cosine to the camera, times the texels' resolution. What
+    differs slowly between a photo and the best one, light and exposure, is taken off first; so places
+    fade into each other without a seam.
+    """
+    reference = seen[best]
+    outer = outer_surface(data, layout)
+    colours, votes = [], []
+    for one, observation, weight in zip(seen, observations, weights, strict=True):
+        colour = one.colour
+        if one is not reference:
+            both = torch.minimum(one.trust.tone, reference.trust.tone)
+            difference = log_ratio(reference.colour, colour)
+            colour = colour * carried_tone(difference, both, _MEMBRANE, data, layout).exp()
+        resolution = observation.pixels_per_texel.clamp(0, 1)
+        vote = one.trust.photo * observation.facing.clamp(0, 1) * resolution * weight
+        colours.append(colour)
+        votes.append(blurred(vote, layout.size / 256, outer) * (one.trust.photo > 0))
+    best_vote = torch.stack(votes).amax(0).clamp_min(_LEAST)
+    shares = [(vote / best_vote) ** _PREFERENCE for vote in votes]
+    total = torch.stack(shares).sum(0).clamp_min(_LEAST)
+    colour = sum((share * own for share, own in zip(shares, colours, strict=True)), torch.zeros(1)) / total
+    nothing = total <= _LEAST
+    colour = torch.where(nothing, reference.colour, colour)
+    photo, tone = (
+        torch.stack([getattr(one.trust, name) for one in seen]).amax(0) for name in ("photo", "tone")
+    )
+    return SeenColour(colour, Trust(photo, tone))
+
+
+def merged_relief(
+    reliefs: Sequence[Float[Tensor, "1 1 size size"]],
+    observations: Sequence[Observation],
+    weights: Sequence[float],
+) -> Float[Tensor, "1 1 size size"]:
+    """The mean of displacements (metres, all under one expression), each as far as its photo sees the place.
+
+    Places that no photo sees have the mean of all.
+    """
+    votes = [
+        weight * (_LEAST + observation.visible * observation.facing.clamp(0, 1).square())
+        for observation, weight in zip(observations, weights, strict=True)
+    ]
+    total = torch.stack(votes).sum(0)
+    return torch.stack([vote * relief for vote, relief in zip(votes, reliefs, strict=True)]).sum(0) / total
