@@ -57,7 +57,8 @@ class ReleasedReconstruction(Reconstruction):
         found["dense_triangles"] = self.template.triangles
         return found
 
-    def write(self, folder: Path, pose: OpeningPose) -> None:
+    def write(self, folder: Path, pose: OpeningPose = "photo") -> None:
+        """As every face is written, and the arrays of the released code beside."""
         super().write(folder, pose)
         save_file({name: array.contiguous() for name, array in self.arrays().items()}, folder / DECODING)
 
