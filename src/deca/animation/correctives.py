@@ -1,4 +1,4 @@
-"""A few corrective maps in place of a decoder's many movements: which of them share a map, and what drives it."""
+"""A few corrective maps in place of a decoder's many movements: which share a map, and what drives it."""
 
 from __future__ import annotations
 

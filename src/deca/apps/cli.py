@@ -15,6 +15,7 @@ from rich.table import Table
 from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
+from deca.apps.bake_options import BakeOptions
 from deca.apps.errors import OutputError, UsageError
 from deca.apps.evaluate_options import (
     EvaluateOptions,
@@ -47,6 +48,14 @@ def reconstruct(options: Annotated[ReconstructOptions, tyro.conf.arg(name="")]) 
     from deca.apps.batch import reconstruct_photos
 
     return _status(lambda: reconstruct_photos(options, Console(stderr=True)))
+
+
+@app.command
+def bake(options: Annotated[BakeOptions, tyro.conf.arg(name="")]) -> int:
+    """Write a reconstructed face's wrinkles as maps for Blender, Unity and Unreal (docs/engines.md)."""
+    from deca.apps.bake import bake as run
+
+    return _status(lambda: run(options, Console()), "nothing was written")
 
 
 @app.command

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +16,7 @@ from deca.apps.options import OpeningPose
 from deca.geometry import vertex_normals
 from deca.head.detail import DetailedSurface
 from deca.head.model import Head
+from deca.io.files import whole_folder
 from deca.io.gltf import at_rest, write_glb
 from deca.io.maps import encode_normals, encode_unit, write_displacement, write_map
 from deca.io.obj import ObjWriter
@@ -77,19 +76,8 @@ class Reconstruction:
         head.glb and the two OBJ meshes are posed as in the photo, or neutral.
         """
         folder = Path(folder)
-        parts = folder.with_name(f".{folder.name}.{os.getpid()}.deca-part")
-        old = folder.with_name(f".{folder.name}.{os.getpid()}.deca-old")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            parts.mkdir()
-            with torch.no_grad():
-                self._write(parts, pose)
-            if folder.exists():
-                folder.rename(old)
-            parts.rename(folder)
-        finally:
-            shutil.rmtree(parts, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
+        with whole_folder(folder) as parts, torch.no_grad():
+            self._write(parts, pose)
         return folder
 
     def _write(self, folder: Path, pose: OpeningPose) -> None:

@@ -6,7 +6,6 @@ docs/engines.md describes the format.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +19,15 @@ from torch import Tensor
 from deca.animation.baking import AngleErrors, BakedWrinkles, Explained
 from deca.animation.correctives import Drivers
 from deca.animation.person import BUMPS
+from deca.io.decoder_onnx import write_decoder_onnx
 from deca.io.files import whole_file
 from deca.io.maps import MapError, decode_normals, encode_normals, read_map, write_displacement, write_map
-from deca.model.small_detail import RISE
+from deca.model.small_detail import RISE, SmallDetailDecoder
 
 DESCRIPTION = "wrinkles.json"
 FORMAT = "deca wrinkles 1"
 _DISPLACEMENT, _NEUTRAL, _TEXTURED = "displacement.png", "normal.png", "textured_normal.png"
+_DECODER = "decoder.onnx"
 _FLAT = 128  # the colour of no tilt, which eight bits can say exactly
 _STEPS = 127
 # Of a driver's largest factor: actions that a map is named after.
@@ -49,8 +50,8 @@ class BakedMaps:
     tilts: Float[Tensor, "map 2 size size"]
 
 
-def write_maps(folder: Path, baked: BakedWrinkles, action_names: Sequence[str], head_name: str) -> Path:
-    """Write the maps into a folder and the description beside them; returns the description's path."""
+def write_maps(folder: Path, baked: BakedWrinkles, action_names: Sequence[str], head_name: str) -> None:
+    """Write the maps into a folder, and the description beside them."""
     displacement_scale = write_displacement(folder / _DISPLACEMENT, baked.displacement[0, 0].numpy())
     write_map(folder / _NEUTRAL, normal_map(baked.neutral))
     write_map(folder / _TEXTURED, normal_map(baked.textured))
@@ -80,12 +81,22 @@ def write_maps(folder: Path, baked: BakedWrinkles, action_names: Sequence[str], 
         "textured": {"file": _TEXTURED, "scale": BUMPS},
         "maps": maps,
     }
-    return _write(folder / DESCRIPTION, document)
+    _write(folder / DESCRIPTION, document)
 
 
-def write_errors(path: Path, explained: Explained, expressions: int, angles: AngleErrors, looked: int) -> None:
-    """Add to a description what was measured on expressions held out from the choice."""
-    document = json.loads(path.read_text(encoding="utf-8"))
+def write_decoder(folder: Path, decoder: SmallDetailDecoder, code: Float[Tensor, " detail"]) -> None:
+    """Write the decoder itself beside the maps, and into the description the person's code for it."""
+    write_decoder_onnx(folder / _DECODER, decoder)
+    document = _read(folder / DESCRIPTION)
+    document["decoder"] = {"file": _DECODER, "detail": code.tolist()}
+    _write(folder / DESCRIPTION, document)
+
+
+def write_errors(
+    folder: Path, explained: Explained, expressions: int, angles: AngleErrors, looked: int
+) -> None:
+    """Add to the description what was measured on expressions held out from the choice."""
+    document = _read(folder / DESCRIPTION)
     document["heldOut"] = {
         "expressions": expressions,
         "explainedTilt": round(explained.tilt, 5),
@@ -95,18 +106,12 @@ def write_errors(path: Path, explained: Explained, expressions: int, angles: Ang
         "anglePercentile95": round(angles.percentile_95, 4),
         "turnedMedian": round(angles.turned, 4),
     }
-    _write(path, document)
+    _write(folder / DESCRIPTION, document)
 
 
 def read_baked(folder: Path, action_names: Sequence[str]) -> BakedMaps:
     """Read what `write_maps` wrote; BakedError or MapError names the file that is not as it should be."""
-    path = folder / DESCRIPTION
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BakedError(f"{path}: not readable ({error})") from None
-    if document.get("format") != FORMAT:
-        raise BakedError(f"{path}: not {FORMAT!r}; write it with deca bake")
+    document = _read(folder / DESCRIPTION)
     maps = document["maps"]
     factors = torch.zeros(len(maps), len(action_names), dtype=torch.float64)
     tilts = []
@@ -178,9 +183,16 @@ def _map_names(factors: Sequence[Sequence[float]], action_names: Sequence[str]) 
     return names
 
 
-def _write(path: Path, document: dict[str, Any]) -> Path:
-    if not all(math.isfinite(each["strength"]) for each in document["maps"]):
-        raise ValueError(f"{path}: a map holds a number that is not finite")
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BakedError(f"{path}: not readable ({error})") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise BakedError(f"{path}: not {FORMAT!r}; write it with `deca bake`")
+    return document
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return path
