@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,11 +28,15 @@ from deca.training.synthetic.population import Population
 
 ENGINE_FILES = ("blender_wrinkles.py", "DecaWrinkles.cs", "deca_wrinkles.hlsl")
 """What ships for engines and goes beside the maps."""
+MOST_MAPS = 12
+"""What the engines' files take."""
 # Expressions to choose the maps by, and as many others to measure them on.
 _EXPRESSIONS = 2000
 # Normals of whole maps are compared on fewer: a tenth of a second each.
 _LOOKED = 40
 _SEED = 0
+# Morphs that are named in a row of the table.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,8 @@ def bake(options: BakeOptions, console: Console) -> None:
 
     UsageError where the folder holds no face that can be baked, or the results' is there already.
     """
-    if options.maps < 1:
-        raise UsageError("--maps must be at least 1")
+    if not 1 <= options.maps <= MOST_MAPS:
+        raise UsageError(f"--maps must be 1 to {MOST_MAPS}, found {options.maps}")
     if options.out.exists() and not options.overwrite:
         raise UsageError(f"{options.out}: is there already; choose another --out, or --overwrite it")
     if options.out.exists() and options.out.resolve() in (
@@ -66,7 +71,8 @@ def bake(options: BakeOptions, console: Console) -> None:
             baking = bake_person(person, decoder, folder, options.maps, options.map_size)
     except OSError as error:
         raise output_error(options.out, error) from None
-    _show(console, options.out, baking, time.perf_counter() - begun)
+    names = person.deca.data.expression_names
+    _show(console, options.out, baking, names, time.perf_counter() - begun)
 
 
 def bake_person(
@@ -124,20 +130,25 @@ def _decoder(person: Person, folder: Path) -> SmallDetailDecoder:
     return default_networks().detail_decoder
 
 
-def _show(console: Console, out: Path, baking: Baking, seconds: float) -> None:
-    maps, angles = baking.maps, baking.angles
-    table = Table("map", "driven by", title=f"{out}", title_justify="left")
-    for name, factors in zip(maps.names, maps.drivers.factors.tolist(), strict=True):
-        table.add_row(name, str(sum(factor != 0 for factor in factors)) + " morph weights")
+def _show(console: Console, out: Path, baking: Baking, names: Sequence[str], seconds: float) -> None:
+    maps, angles, explained = baking.maps, baking.angles, baking.explained
+    table = Table("map", "tilts", "driven by", title=f"{out}", title_justify="left")
+    for name, factors, tilt in zip(maps.names, maps.drivers.factors, maps.tilts, strict=True):
+        order = factors.argsort(descending=True)
+        drivers = [f"{names[action]} {factors[action]:.2f}" for action in order if factors[action]]
+        more = f" and {len(drivers) - _NAMED} more" if len(drivers) > _NAMED else ""
+        steepest = np.rad2deg(np.arctan(float(tilt.norm(dim=0).max())))
+        table.add_row(name, f"{steepest:.0f} degrees", ", ".join(drivers[:_NAMED]) + more)
     console.print(table)
-    size = sum(path.stat().st_size for path in out.iterdir())
-    wrinkles = sum(path.stat().st_size for path in out.glob("wrinkle_*.png"))
-    console.print(
-        f"explained on {_EXPRESSIONS} expressions held out: {baking.explained.tilt:.1%} of the normals' variance, "
-        f"{baking.explained.displacement:.1%} of the displacement's\n"
-        f"normals of the files off by {angles.median:.2f} degrees (median) and {angles.percentile_95:.2f} "
-        f"(95 %), where wrinkles turn them by {angles.turned:.1f}\n"
-        f"{len(maps.names)} corrective maps of {maps.tilts.shape[-1]} px, {wrinkles / 1e6:.1f} MB; all files "
-        f"{size / 1e6:.1f} MB; {seconds:.0f} s",
-        highlight=False,
+    wrinkles, everything = (
+        sum(path.stat().st_size for path in out.glob(pattern)) / 1e6 for pattern in ("wrinkle_*.png", "*")
     )
+    for line in (
+        f"on {_EXPRESSIONS} expressions held out: {explained.tilt:.1%} of the variance of the normals "
+        f"explained, {explained.displacement:.1%} of the displacement's",
+        f"normals read from the files: {angles.median:.2f} degrees off (median; 95 %: "
+        f"{angles.percentile_95:.2f}) where the wrinkles turn them by {angles.turned:.1f}",
+        f"{len(maps.names)} maps of {maps.tilts.shape[-1]} px: {wrinkles:.1f} MB; all files: "
+        f"{everything:.1f} MB; {seconds:.0f} s",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)

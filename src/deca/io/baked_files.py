@@ -40,7 +40,7 @@ class BakedError(ValueError):
 
 @dataclass(frozen=True)
 class BakedMaps:
-    """Baked wrinkles as read from their files: tilts are x / z and y / z of tangent normals, in eight bits."""
+    """Baked wrinkles as read from files of eight bits: tilts are x / z and y / z of tangent normals."""
 
     names: tuple[str, ...]
     drivers: Drivers
@@ -76,6 +76,9 @@ def write_maps(folder: Path, baked: BakedWrinkles, action_names: Sequence[str], 
         "material": "skin",
         "size": baked.neutral.shape[-1],
         "rise": RISE,
+        "weight": "1 - exp(-max(0, sum of factor * morph weight) ^ rise)",
+        "tilt": "scale * tilt of textured + sum of weight * strength * tilt of map; a tilt is (x / z, y / z)",
+        "colours": "textured, neutral: colour / 127.5 - 1; maps: (colour - 128) / 127; green along growing v",
         "displacement": {"file": _DISPLACEMENT, "metresPerUnit": displacement_scale, "zero": 32768},
         "neutral": {"file": _NEUTRAL, "scale": 1.0},
         "textured": {"file": _TEXTURED, "scale": BUMPS},
