@@ -174,5 +174,5 @@ def _angle(a: Float[Tensor, "2 texel"], b: Float[Tensor, "2 texel"]) -> Float[Te
     """Degrees between normals given by their tilts."""
     (ax, ay), (bx, by) = a, b
     # By the tangent: a cosine in single precision tells no small angles.
-    cross = torch.stack([ay - by, bx - ax, ax * by - ay * bx]).norm(dim=0)
+    cross = ((ay - by).square() + (bx - ax).square() + (ax * by - ay * bx).square()).sqrt()
     return torch.rad2deg(torch.atan2(cross, ax * bx + ay * by + 1))
