@@ -33,7 +33,7 @@ from deca.apps.bake import ENGINE_FILES, random_expressions
 from deca.apps.people import read_person
 from deca.io.baked_files import BakedError, decode_tilt, encode_tilt, read_baked
 from deca.io.default_networks import default_networks
-from deca.io.files import data_file
+from deca.io.files import data_file, whole_folder
 from deca.io.gltf import at_rest
 from deca.io.maps import read_displacement
 from deca.model.deca import Deca
@@ -295,8 +295,9 @@ def test_wrong_use_is_told_in_a_line(home, baked, monkeypatch, capsys, tmp_path)
         ((face, "--out", out, "--maps", 0), "--maps must be 1 to 12"),
         ((face, "--out", out, "--maps", 13), "--maps must be 1 to 12"),
         ((tmp_path / "none", "--out", out), "none"),
-        ((face, "--out", home / "out", "--overwrite"), "holds the face"),
-        ((face, "--out", face, "--overwrite"), "holds the face"),
+        ((face, "--out", home / "out", "--overwrite"), "is no baked head"),
+        ((face, "--out", face, "--overwrite"), "is no baked head"),
+        ((face, "--out", home / "me.jpg", "--overwrite"), "is no baked head"),
     ):
         assert run(monkeypatch, "bake", *arguments) == 2
         error = capsys.readouterr().err
@@ -313,19 +314,28 @@ def test_another_head_has_nothing_to_bake(home, person, small_head, monkeypatch,
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_is_left_where_writing_fails(home, monkeypatch, capsys, tmp_path):
+def test_what_was_there_stays_where_writing_fails(home, baked, monkeypatch, capsys):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(command, "write_decoder", full)
-    out = tmp_path / "new"
-    assert run(monkeypatch, "bake", home / "out" / "me", "--out", out, "--map-size", 256) == 1
+    before = {path: path.stat().st_mtime_ns for path in baked.iterdir()}
+    assert run(monkeypatch, "bake", home / "out" / "me", "--out", baked, "--overwrite") == 1
     assert "No space left" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    assert {path: path.stat().st_mtime_ns for path in baked.iterdir()} == before
+    assert not list(home.glob(".*"))
+
+
+def test_a_whole_folder_takes_an_older_ones_place(tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "file").touch()
+    with whole_folder(tmp_path / "old") as parts:
+        (parts / "new").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["old", "new"]
 
 
 def test_what_is_no_description_is_refused(tmp_path):
-    for text in ("", "[]", '{"format": "else"}'):
+    for text in ("", "[]", '{"format": "else"}', '{"format": "deca wrinkles 1", "size": 512}'):
         (tmp_path / "wrinkles.json").write_text(text)
         with pytest.raises(BakedError, match=r"wrinkles\.json"):
             read_baked(tmp_path, ("jawOpen",))

@@ -121,8 +121,11 @@ class Baker:
         each = torch.cat(errors).sort().values
         if not len(each):
             return AngleErrors(0.0, 0.0, 0.0)
-        places = [min(int(share * len(each)), len(each) - 1) for share in (0.5, 0.95)]
-        return AngleErrors(*(float(each[place]) for place in places), float(torch.cat(turns).median()))
+        return AngleErrors(
+            median=float(each.median()),
+            percentile_95=float(each[int(0.95 * len(each))]),
+            turned=float(torch.cat(turns).median()),
+        )
 
     def tilts(self, displacements: Float[Tensor, "map 1 side side"]) -> Float[Tensor, "map 2 texel"]:
         """x / z and y / z of the tangent normals at the covered texels of the neutral head; metres."""

@@ -18,7 +18,15 @@ from deca.animation.person import Person
 from deca.apps.bake_options import BakeOptions
 from deca.apps.errors import UsageError, output_error
 from deca.apps.people import has_default_networks, read_person
-from deca.io.baked_files import BakedMaps, normal_map, read_baked, write_decoder, write_errors, write_maps
+from deca.io.baked_files import (
+    DESCRIPTION,
+    BakedMaps,
+    normal_map,
+    read_baked,
+    write_decoder,
+    write_errors,
+    write_maps,
+)
 from deca.io.default_networks import default_networks
 from deca.io.files import data_file, whole_folder
 from deca.io.gltf import at_rest, jaw_as_action, write_glb
@@ -32,7 +40,7 @@ MOST_MAPS = 12
 """What the engines' files take."""
 # Expressions to choose the maps by, and as many others to measure them on.
 _EXPRESSIONS = 2000
-# Normals of whole maps are compared on fewer: a tenth of a second each.
+# Normals of whole maps are compared on fewer.
 _LOOKED = 40
 _SEED = 0
 # Morphs that are named in a row of the table.
@@ -51,17 +59,12 @@ class Baking:
 def bake(options: BakeOptions, console: Console) -> None:
     """Write `options.out`, whole or not at all, and say in a table how good the maps are.
 
-    UsageError where the folder holds no face that can be baked, or the results' is there already.
+    UsageError where the folder holds no face that can be baked, or something else is in the way.
     """
     if not 1 <= options.maps <= MOST_MAPS:
         raise UsageError(f"--maps must be 1 to {MOST_MAPS}, found {options.maps}")
-    if options.out.exists() and not options.overwrite:
-        raise UsageError(f"{options.out}: is there already; choose another --out, or --overwrite it")
-    if options.out.exists() and options.out.resolve() in (
-        options.folder.resolve(),
-        *options.folder.resolve().parents,
-    ):
-        raise UsageError(f"{options.out}: holds the face that is to be baked; choose another --out")
+    if options.out.exists():
+        _check_replaceable(options.out, options.overwrite)
     begun = time.perf_counter()
     torch.set_num_threads(1)
     person = read_person(options.folder)
@@ -81,10 +84,7 @@ def bake_person(
     """Write every file of a baked person into an empty folder."""
     data = person.deca.data
     neutral = at_rest(person.parameters)
-    chosen_by, held_out = (
-        random_expressions(person, _EXPRESSIONS, 0),
-        random_expressions(person, _EXPRESSIONS, 1),
-    )
+    chosen_by, held_out = (random_expressions(person, _EXPRESSIONS, part) for part in (0, 1))
     baker = Baker(person, decoder, neutral, map_size)
     baked = baker.bake(chosen_by, most)
     write_maps(folder, baked, data.expression_names, data.name)
@@ -120,6 +120,14 @@ def random_expressions(person: Person, count: int, part: int) -> Parameters:
     return jaw_as_action(expressions, data)
 
 
+def _check_replaceable(out: Path, overwrite: bool) -> None:
+    """Nothing but an older baked head is replaced, and only where that was asked for."""
+    if not overwrite:
+        raise UsageError(f"{out}: is there already; choose another --out, or --overwrite it")
+    if not (out / DESCRIPTION).is_file():
+        raise UsageError(f"{out}: is no baked head (it has no {DESCRIPTION}); choose another --out")
+
+
 def _decoder(person: Person, folder: Path) -> SmallDetailDecoder:
     """The decoder that can be baked; UsageError where the person has none."""
     if not has_default_networks(person.deca.data):
@@ -134,8 +142,8 @@ def _show(console: Console, out: Path, baking: Baking, names: Sequence[str], sec
     maps, angles, explained = baking.maps, baking.angles, baking.explained
     table = Table("map", "tilts", "driven by", title=f"{out}", title_justify="left")
     for name, factors, tilt in zip(maps.names, maps.drivers.factors, maps.tilts, strict=True):
-        order = factors.argsort(descending=True)
-        drivers = [f"{names[action]} {factors[action]:.2f}" for action in order if factors[action]]
+        terms = sorted(zip(factors.tolist(), names, strict=True), reverse=True)
+        drivers = [f"{action} {factor:.2f}" for factor, action in terms if factor]
         more = f" and {len(drivers) - _NAMED} more" if len(drivers) > _NAMED else ""
         steepest = np.rad2deg(np.arctan(float(tilt.norm(dim=0).max())))
         table.add_row(name, f"{steepest:.0f} degrees", ", ".join(drivers[:_NAMED]) + more)

@@ -120,5 +120,5 @@ def _drive(socket, keys, terms, rise):
 
 if __name__ == "__main__":
     given = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
-    here = Path(bpy.context.space_data.text.filepath) if bpy.context.space_data else Path(__file__)
-    set_up(given[0] if given else here.parent)
+    text = getattr(bpy.context.space_data, "text", None)
+    set_up(given[0] if given else Path(text.filepath if text else __file__).parent)

@@ -45,8 +45,6 @@ class BakedMaps:
     names: tuple[str, ...]
     drivers: Drivers
     neutral: Float[Tensor, "2 size size"]
-    textured: Float[Tensor, "2 size size"]
-    textured_scale: float
     tilts: Float[Tensor, "map 2 size size"]
 
 
@@ -115,24 +113,21 @@ def write_errors(
 def read_baked(folder: Path, action_names: Sequence[str]) -> BakedMaps:
     """Read what `write_maps` wrote; BakedError or MapError names the file that is not as it should be."""
     document = _read(folder / DESCRIPTION)
-    maps = document["maps"]
-    factors = torch.zeros(len(maps), len(action_names), dtype=torch.float64)
-    tilts = []
-    for row, each in enumerate(maps):
-        for term in each["terms"]:
-            factors[row, list(action_names).index(term["morph"])] = term["factor"]
-        tilts.append(each["strength"] * decode_tilt(_sized(folder / each["file"], document["size"])))
-    neutral, textured = (
-        _normal_tilt(_sized(folder / document[kind]["file"], document["size"]))
-        for kind in ("neutral", "textured")
-    )
+    try:
+        size, neutral, maps = document["size"], document["neutral"]["file"], document["maps"]
+        factors = torch.zeros(len(maps), len(action_names), dtype=torch.float64)
+        for row, each in enumerate(maps):
+            for term in each["terms"]:
+                factors[row, list(action_names).index(term["morph"])] = term["factor"]
+        names = tuple(each["name"] for each in maps)
+        files = [(folder / each["file"], each["strength"]) for each in maps]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BakedError(f"{folder / DESCRIPTION}: not as `deca bake` writes it ({error})") from None
     return BakedMaps(
-        names=tuple(each["name"] for each in maps),
+        names=names,
         drivers=Drivers(factors),
-        neutral=neutral,
-        textured=textured,
-        textured_scale=document["textured"]["scale"],
-        tilts=torch.stack(tilts),
+        neutral=_normal_tilt(_sized(folder / neutral, size)),
+        tilts=torch.stack([strength * decode_tilt(_sized(file, size)) for file, strength in files]),
     )
 
 
