@@ -37,7 +37,9 @@ class SkinLight:
         self._corners = torch.from_numpy(data.triangles[data.dense_landmark_triangles])
         barycentrics = torch.from_numpy(data.dense_landmark_barycentrics)
         self._barycentrics = barycentrics[..., None]
-        texture = torch.from_numpy(data.texture_vertices[data.texture_triangles[data.dense_landmark_triangles]])
+        texture = torch.from_numpy(
+            data.texture_vertices[data.texture_triangles[data.dense_landmark_triangles]]
+        )
         uv = (texture * self._barycentrics).sum(1)
         self._albedo = sample_map(albedo_uv, uv[None])[0].double()
         # Lids, lips and what slides along the outline are no skin to be relied on.

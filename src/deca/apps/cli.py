@@ -16,6 +16,7 @@ from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from deca.apps.animate_options import AnimateOptions, RenderOptions
+from deca.apps.bake_options import BakeOptions
 from deca.apps.errors import OutputError, UsageError
 from deca.apps.evaluate_options import (
     EvaluateOptions,
@@ -67,6 +68,14 @@ def render_person(options: Annotated[RenderOptions, tyro.conf.arg(name="")]) -> 
     from deca.apps.render import render
 
     return _status(lambda: render(options, Console(stderr=True)), "nothing was written")
+
+
+@app.command
+def bake(options: Annotated[BakeOptions, tyro.conf.arg(name="")]) -> int:
+    """Write a reconstructed face's wrinkles as maps for Blender, Unity and Unreal (docs/engines.md)."""
+    from deca.apps.bake import bake as run
+
+    return _status(lambda: run(options, Console()), "nothing was written")
 
 
 @app.command

@@ -121,19 +121,20 @@ def _person(
     deca: Deca, parameters: Parameters, displacement: Float[Tensor, "1 1 size size"], texture
 ) -> Person:
     """With the detail decoder that drives the head, if there is one."""
-    if parameters.detail.shape[1] == 0 and _has_default_networks(deca.data):
+    if parameters.detail.shape[1] == 0 and has_default_networks(deca.data):
         with torch.no_grad():
             decoder = default_networks().detail_decoder
             parameters = parameters.replace(detail=explaining_code(displacement, parameters, decoder))
     return Person(deca, parameters, displacement, texture, _decoder(deca.data, parameters))
 
 
-def _has_default_networks(data: HeadData) -> bool:
+def has_default_networks(data: HeadData) -> bool:
+    """Whether the shipped detail decoder drives this head."""
     return data.name == default_head().name
 
 
 def _decoder(data: HeadData, parameters: Parameters) -> DecodeDetail | None:
-    if _has_default_networks(data):
+    if has_default_networks(data):
         return default_networks().displacement
     if parameters.detail.shape[1] == 0:
         return None

@@ -50,13 +50,17 @@ class DetailedSurface:
 
     def tangent_normals(self) -> Float[Tensor, "batch 3 size size"]:
         """Detail normals along u, across it towards v, and outwards, filled: a normal map as in glTF 2.0."""
+        tilt = self.tangent_tilt()
+        # Exactly (0, 0, 1) where nothing is displaced.
+        return self.layout.filled(_unit(torch.cat([tilt, torch.ones_like(tilt[:, :1])], 1)))
+
+    def tangent_tilt(self) -> Float[Tensor, "batch 2 texel"]:
+        """x / z and y / z of those normals at the covered texels: linear in the displacement, so that the
+        tilts of reliefs add up."""
         normals = self.coarse.normals
         right = _unit(_less_along(self.coarse.along_u, normals))
         upwards = _unit(_less_along(_less_along(self.coarse.along_v, normals), right))
-        # Exactly (0, 0, 1) where nothing is displaced.
-        outwards = torch.ones_like(self.gradient[:, :1])
-        tilt = [-dot(right, self.gradient), -dot(upwards, self.gradient), outwards]
-        return self.layout.filled(_unit(torch.cat(tilt, 1)))
+        return torch.cat([-dot(right, self.gradient), -dot(upwards, self.gradient)], 1)
 
 
 class DetailModel(nn.Module):

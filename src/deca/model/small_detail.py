@@ -61,7 +61,11 @@ class SmallDetailDecoder(nn.Module):
 
     def openness(self, moves: Float[Tensor, "batch move"]) -> Float[Tensor, "batch relief"]:
         """How far each relief comes out under jaw and expression."""
-        return self.open(1 - torch.exp(-(relu(self.gates(moves)) ** RISE)))
+        return self.open(self.opened(moves))
+
+    def opened(self, moves: Float[Tensor, "batch move"]) -> Float[Tensor, "batch gate"]:
+        """How far each gate is open under jaw and expression: from 0, at rest, to 1."""
+        return 1 - torch.exp(-(relu(self.gates(moves)) ** RISE))
 
     def lightness(
         self,
