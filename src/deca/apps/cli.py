@@ -29,6 +29,7 @@ from deca.apps.evaluate_options import (
 from deca.apps.options import ReconstructOptions
 from deca.apps.prepare_options import PrepareOptions
 from deca.apps.synthesise_options import SynthesiseOptions
+from deca.apps.track_options import TrackOptions
 from deca.training.config import TrainConfig
 
 _PUBLISHED = TrainConfig()
@@ -60,6 +61,14 @@ def animate_person(options: Annotated[AnimateOptions, tyro.conf.arg(name="")]) -
     from deca.apps.animate import animate
 
     return _status(lambda: animate(options, Console(stderr=True)), "nothing was written")
+
+
+@app.command(name="track")
+def track_video(options: Annotated[TrackOptions, tyro.conf.arg(name="")]) -> int:
+    """Follow the people of a video: one identity each; expression, gaze, pose and light of every frame."""
+    from deca.apps.track import track
+
+    return _status(lambda: track(options, Console(stderr=True)), "nothing was written")
 
 
 @app.command(name="render")

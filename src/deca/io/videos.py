@@ -57,6 +57,31 @@ def video_frames(path: str | Path) -> Iterator[tuple[float, Photo]]:
             raise PhotoError(f"{path}: not a readable video ({error.strerror}); get it again") from None
 
 
+def recorded(camera: str, path: Path, seconds: float, say: Callable[[str], None]) -> None:
+    """Record a webcam, by its number (0 is the first) or device, into an MP4 of its own frame rate.
+
+    Ctrl-C ends the recording sooner, and what is recorded stays. PhotoError where there is no such camera.
+    """
+    device = int(camera) if camera.isdecimal() else camera
+    capture = cv2.VideoCapture(device)
+    try:
+        if not capture.isOpened():
+            raise PhotoError(f"camera:{camera}: no camera can be opened there")
+        rate = capture.get(cv2.CAP_PROP_FPS) or 30.0
+        say(f"recording {seconds:g} s; Ctrl-C ends sooner")
+        with new_video(path, rate) as append:
+            try:
+                for _ in range(max(1, round(seconds * rate))):
+                    read, frame = capture.read()
+                    if not read:
+                        break
+                    append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+            except KeyboardInterrupt:
+                say("recorded")
+    finally:
+        capture.release()
+
+
 @contextmanager
 def new_video(path: str | Path, frame_rate: float) -> Iterator[Callable[[Picture], None]]:
     """A function that appends a frame to a new video, which appears whole or not at all.

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from deca.photo.detect import Network, detect, overlap, whole_view
 from deca.photo.faces import PRESENCE_THRESHOLD, SAME_FACE_OVERLAP, FoundFace, find_faces
 from deca.photo.landmarks import FaceLandmarks, Landmarker, landmarks, landmarks_in_region, region_of_points
-from deca.photo.sampling import Photo
+from deca.photo.sampling import Photo, sample_luma_smoothly
 
 # A face that is followed may be less sure than one that is found: turned away, blurred, half covered.
 _FOLLOWED_PRESENCE = 0.7
@@ -19,6 +19,9 @@ _FOLLOWED_PRESENCE = 0.7
 _SEARCH_EVERY = 12
 # Thumbnails of one shot differ by less (mean, grey levels); those of a cut by more.
 _THUMBNAIL, _CUT = (48, 27), 38.0
+# A face drawn small goes together with itself in the next frame (correlation); another face at its place
+# does not.
+_PATCH, _SAME_FACE = 24, 0.8
 # A face moves by at most so many of its sizes from frame to frame; what jumps further is another one.
 _LARGEST_JUMP = 0.6
 
@@ -41,6 +44,7 @@ class FaceFollower:
     def __init__(self, detector: Network, landmarker: Landmarker) -> None:
         self._detector, self._landmarker = detector, landmarker
         self._tracks: dict[int, FoundFace] = {}
+        self._patches: dict[int, Float[np.ndarray, " pixel"]] = {}
         self._begun = 0
         self._frame = 0
         self._thumbnail: UInt8[np.ndarray, "height width 3"] | None = None
@@ -52,10 +56,11 @@ class FaceFollower:
             self._tracks = {}
         followed: dict[int, FoundFace] = {}
         for track, face in self._tracks.items():
-            again = self._again(photo, face)
+            again = self._again(photo, track, face)
             if again is not None and not _covered(again, followed.values()):
                 followed[track] = again
         self._tracks = followed
+        self._patches = {track: self._patches[track] for track in followed}
         if cut:
             new = find_faces(photo, self._detector, self._landmarker)
         elif self._frame % _SEARCH_EVERY == 0 or not followed:
@@ -65,11 +70,12 @@ class FaceFollower:
         for face in new:
             if not _covered(face, self._tracks.values()):
                 self._tracks[self._begun] = face
+                self._patches[self._begun] = self._patch(photo, face.landmarks)
                 self._begun += 1
         self._frame += 1
         return [FollowedFace(track, face) for track, face in self._tracks.items()]
 
-    def _again(self, photo: Photo, face: FoundFace) -> FoundFace | None:
+    def _again(self, photo: Photo, track: int, face: FoundFace) -> FoundFace | None:
         """A face where it was in the frame before, or a little beside it."""
         found = landmarks_in_region(photo, region_of_points(face.dense468), self._landmarker)
         if found.presence < _FOLLOWED_PRESENCE:
@@ -78,9 +84,18 @@ class FaceFollower:
         jump = np.abs((now[:2] + now[2:]) / 2 - (before[:2] + before[2:]) / 2).max()
         sizes = (now - before)[2:] - (now - before)[:2]
         size = float((before[2:] - before[:2]).max())
+        patch = self._patch(photo, found)
+        last, self._patches[track] = self._patches.get(track, patch), patch
+        if float(np.corrcoef(patch, last)[0, 1]) < _SAME_FACE:
+            return None
         if jump > _LARGEST_JUMP * size or np.abs(sizes).max() > _LARGEST_JUMP * size:
             return None
         return FoundFace(face.detection, found)
+
+    def _patch(self, photo: Photo, found: FaceLandmarks) -> Float[np.ndarray, " pixel"]:
+        """The luma of a face, upright and small."""
+        T_photo_region = region_of_points(found.points).T_photo_region(_PATCH)
+        return sample_luma_smoothly(photo, T_photo_region, _PATCH, _PATCH).ravel()
 
     def _search(self, photo: Photo) -> list[FoundFace]:
         """Faces that one look at the whole picture shows."""
