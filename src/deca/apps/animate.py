@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from rich.console import Console
 from rich.progress import track
@@ -21,9 +20,8 @@ from deca.animation.person import Person
 from deca.apps.animate_options import AnimateOptions, PanelChoice
 from deca.apps.drivers import CAPTURE_SUFFIX, MOTION_SUFFIX, Driver, read_driver
 from deca.apps.errors import UsageError, output_error
-from deca.apps.people import open_person
-from deca.io.gltf import at_rest, write_glb
-from deca.io.maps import encode_normals, write_map
+from deca.apps.people import open_person, write_animated_glb
+from deca.io.maps import write_map
 from deca.io.motion_files import MotionFileError, write_arkit, write_motion
 from deca.io.videos import new_video
 from deca.photo.sampling import Photo
@@ -56,10 +54,10 @@ def animate(options: AnimateOptions, console: Console) -> None:
         raise UsageError(f"--seconds {options.seconds}: more than none are needed")
     person, model = open_person(options.source, options.of_model)
     data = person.deca.data
-    driver = read_driver(options.driver, data, model)
+    driver = read_driver(options.driver, data, model, console)
     neutral = None
     if options.neutral is not None:
-        neutral = read_driver(options.neutral, data, model).motion.parameters[0]
+        neutral = read_driver(options.neutral, data, model, console).motion.parameters[0]
     elif options.transfer.relative and driver.still:
         raise UsageError("--relative with a single expression needs --neutral: the driver's face at rest")
     if "driver" in options.show and driver.pictures is None:
@@ -111,17 +109,6 @@ def _write(
             with new_video(options.out, motion.frame_rate) as append:
                 for frame in shown:
                     append(frame)
-
-
-@torch.no_grad()
-def write_animated_glb(path: Path, person: Person, motion: Motion) -> None:
-    """Write a person at rest with the motion as an animation."""
-    deca = person.deca
-    rest = at_rest(person.parameters)
-    vertices = deca.head_model(rest).vertices
-    surface = deca.detail_model.surface(vertices, person.wrinkles.under(rest))
-    normal_map = encode_normals(surface.tangent_normals()[0].numpy())
-    write_glb(path, deca.head_model, rest, person.texture, normal_map, motion)
 
 
 def animated_frames(

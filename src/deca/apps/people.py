@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deca.animation.motion import Motion
 from deca.animation.person import Person
 from deca.animation.wrinkles import DecodeDetail, explaining_code
 from deca.apps.errors import UsageError
@@ -21,9 +22,10 @@ from deca.conversion.asset import AssetError
 from deca.head.data import HeadData, HeadError
 from deca.io.assets import WEIGHTS, find_asset
 from deca.io.default_networks import default_networks
+from deca.io.gltf import at_rest, write_glb
 from deca.io.heads import default_head, find_head
 from deca.io.images import PhotoError
-from deca.io.maps import MapError, read_displacement, read_map
+from deca.io.maps import MapError, encode_normals, read_displacement, read_map
 from deca.io.parameter_files import FaceRecord, ParameterFileError, read_head_name, read_parameters
 from deca.model.deca import Deca
 from deca.model.networks import NetworkSizes
@@ -94,6 +96,17 @@ def read_face(path: Path, data: HeadData) -> Parameters:
         return read_parameters(path / "parameters.json" if path.is_dir() else path, data).parameters
     except (FileNotFoundError, ParameterFileError) as error:
         raise UsageError(f"{error}; {_REMEDY}") from None
+
+
+@torch.no_grad()
+def write_animated_glb(path: Path, person: Person, motion: Motion) -> None:
+    """Write a person at rest with the motion as an animation."""
+    deca = person.deca
+    rest = at_rest(person.parameters)
+    vertices = deca.head_model(rest).vertices
+    surface = deca.detail_model.surface(vertices, person.wrinkles.under(rest))
+    normal_map = encode_normals(surface.tangent_normals()[0].numpy())
+    write_glb(path, deca.head_model, rest, person.texture, normal_map, motion)
 
 
 def _record(path: Path) -> tuple[Deca, FaceRecord]:

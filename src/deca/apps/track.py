@@ -18,9 +18,8 @@ from deca.animation.landmark_motion import LandmarkMotion
 from deca.animation.motion import Motion
 from deca.animation.skin_light import SkinLight
 from deca.animation.smoothing import SmoothingConfig, scaled, smoothed
-from deca.apps.animate import write_animated_glb
 from deca.apps.errors import UsageError, output_error
-from deca.apps.people import person_of
+from deca.apps.people import person_of, write_animated_glb
 from deca.apps.reconstruct import FaceTask, Reconstructor
 from deca.apps.reconstruction import Reconstruction
 from deca.apps.same_person import reconstruct_same_person
