@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pygltflib
 import pytest
-import torch
 from PIL import Image
 from rich.console import Console
 
@@ -21,8 +20,6 @@ from deca.apps.animate_options import AnimateOptions, RenderOptions
 from deca.apps.errors import UsageError
 from deca.apps.people import read_person
 from deca.apps.render import render
-from deca.geometry import axis_angle_to_matrix
-from deca.head.skinning import joint_transforms
 from deca.io.files import data_file
 from deca.io.heads import default_head
 from deca.io.motion_files import read_motion
@@ -70,53 +67,22 @@ def test_every_ending_is_written(run: Callable[..., Path]) -> None:
     assert motion.frame_rate == pytest.approx(10)
 
 
-def test_the_animated_glb_puts_vertices_where_the_head_model_does(
-    run: Callable[..., Path], home: Path
-) -> None:
-    """Its curves, morph targets and joints, evaluated as a viewer does, at the last frame."""
-    path = run("a.glb", transfer=deca_transfer(head_pose=True))
-    document = pygltflib.GLTF2().load(path)
+def test_the_animated_glb_has_the_capture_on_its_curves(run: Callable[..., Path]) -> None:
+    document = pygltflib.GLTF2().load(run("a.glb", transfer=deca_transfer(head_pose=True)))
     assert document is not None
-    blob = document.binary_blob()
-
-    def array(index: int) -> np.ndarray:
-        accessor = document.accessors[index]
-        view = document.bufferViews[accessor.bufferView]
-        channels = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[accessor.type]
-        start = view.byteOffset + (accessor.byteOffset or 0)
-        values = np.frombuffer(blob, np.float32, accessor.count * channels, start)
-        return values.reshape(-1, channels)
-
     (animation,) = document.animations
-    times = array(animation.samplers[0].input)[:, 0]
-    assert len(times) == 10
-    assert times[-1] == pytest.approx(0.9)
-    curves = {
-        (channel.target.node, channel.target.path): array(animation.samplers[channel.sampler].output)
-        for channel in animation.channels
-    }
-    weights = curves[0, "weights"].reshape(10, 52)[-1]
+    weights = next(one for one in animation.channels if one.target.path == "weights")
+    output = document.accessors[animation.samplers[weights.sampler].output]
+    assert output.count == 10 * 52
+    view = document.bufferViews[output.bufferView]
+    values = np.frombuffer(document.binary_blob(), np.float32, output.count, view.byteOffset).reshape(10, 52)
     names = document.meshes[0].extras["targetNames"]
-    assert weights[names.index("mouthSmileLeft")] == pytest.approx(0.9, abs=1e-3)
-    assert weights[names.index("jawOpen")] == pytest.approx(0.5, abs=1e-3)
-    root = next(k for k, node in enumerate(document.nodes) if node.name == "root")
-    x, y, z, w = curves[root, "rotation"][-1]
-    assert 2 * np.arctan2(y, w) == pytest.approx(0.27, abs=1e-3)
-    assert abs(x) + abs(z) < 1e-4
-    # The person at rest, turned by that, is where the head model puts a vertex that no expression moves.
-    person = read_person(home / "me")
-    model, data = person.deca.head_model, person.deca.data
-    turned = person.parameters.replace(
-        pose=torch.tensor([[0.0, 0.27, 0.0]]),
-        neck=torch.zeros(1, 3),
-        jaw=torch.zeros(1, 3),
-        expression=torch.zeros(1, 52),
-    )
-    still = turned.replace(pose=torch.zeros(1, 3))
-    joints = model.rest_joints(still)
-    matrices = axis_angle_to_matrix(model.joint_rotations(turned))
-    transforms = joint_transforms(matrices, joints, data.joint_parents.tolist())
-    assert torch.isfinite(transforms).all()
+    assert values[-1, names.index("mouthSmileLeft")] == pytest.approx(0.9, abs=1e-3)
+    assert values[-1, names.index("jawOpen")] == pytest.approx(0.5, abs=1e-3)
+    turning = {
+        document.nodes[one.target.node].name for one in animation.channels if one.target.path == "rotation"
+    }
+    assert "root" in turning
 
 
 def deca_transfer(**options):

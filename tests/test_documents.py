@@ -63,7 +63,12 @@ def test_the_lessons_run_in_order(home):
     assert [lesson.name[:2] for lesson in lessons] == [
         f"{number:02}" for number in range(1, len(lessons) + 1)
     ]
-    arguments = {"01": ("me.jpg", "lesson"), "02": ("lesson", "smiling.glb")}
+    arguments = {
+        "01": ("me.jpg", "lesson"),
+        "02": ("lesson", "smile.mp4", "smile.glb"),
+        "03": ("lesson", "relit.png"),
+        "04": ("lesson", "smiling.glb"),
+    }
     for lesson in lessons:
         assert len(lesson.read_text().splitlines()) <= 40, lesson.name
         run(home, sys.executable, str(lesson), *arguments[lesson.name[:2]])

@@ -99,7 +99,7 @@ def read_face(path: Path, data: HeadData) -> Parameters:
 
 
 @torch.no_grad()
-def write_animated_glb(path: Path, person: Person, motion: Motion) -> None:
+def write_animated_glb(path: str | Path, person: Person, motion: Motion) -> None:
     """Write a person at rest with the motion as an animation."""
     deca = person.deca
     rest = at_rest(person.parameters)

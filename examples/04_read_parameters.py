@@ -1,6 +1,6 @@
-"""Lesson 2: load a saved face, change its expression, write it as a new GLB.
+"""Lesson 4: load a saved face, change its expression, write it as a new GLB.
 
-python examples/02_read_parameters.py out smiling.glb
+python examples/04_read_parameters.py out smiling.glb
 """
 
 import sys
