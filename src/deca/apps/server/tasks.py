@@ -1,0 +1,48 @@
+"""What the server has its worker processes do, as plain data; nothing here needs PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Quality = Literal["fit", "encode"]
+"""How a head is made: fitted to the photo, or predicted by the networks in a sixth of the time."""
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """Make the head of the largest face of a photo, in a new folder; `name` is what the photo is called in
+    errors."""
+
+    photo: Path
+    name: str
+    quality: Quality
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Track:
+    """Expression, jaw, gaze and pose of the largest face of a picture file."""
+
+    picture: bytes
+    name: str
+
+
+@dataclass(frozen=True)
+class Describe:
+    """What the page needs of a reconstructed head beside its files, as a safetensors file."""
+
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The default head's detail decoder as an ONNX file."""
+
+
+Task = Reconstruct | Track | Describe | Decoder
+
+
+class TaskError(Exception):
+    """A task failed for a reason that its sender should be told; the message is one line."""
