@@ -2,10 +2,10 @@
 import * as THREE from "three";
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 import { figure, fileContent, type Vector } from "./api";
-import { headMaterial, makeUniforms, type HeadUniforms } from "./material";
+import { headMaterial, makeUniforms, setLook, type HeadUniforms, type Look } from "./material";
 import { copied, JOINTS, type Joint, type Movement } from "./movement";
-import type { Tensor } from "./safetensors";
 import { slopesTexture } from "./slopes";
+import { Surface } from "./surface";
 
 /** Where the photo was seen from: pixels of the photo of (x, y, 1) in the head frame, two rows of three. */
 export interface PhotoCamera {
@@ -27,13 +27,16 @@ export class Head {
   /** As in the photo. */
   readonly reconstructed: Movement;
   readonly names: string[];
+  private readonly bones: THREE.Bone[];
+  /** Where the joints of the person as reconstructed are at rest, metres. */
+  private readonly joints: THREE.Vector3[];
 
   private constructor(
     private readonly scene: THREE.Object3D,
     private readonly meshes: THREE.SkinnedMesh[],
     private readonly wires: THREE.SkinnedMesh[],
     uniforms: HeadUniforms,
-    private readonly identity: Identity,
+    private readonly surface: Surface,
     /** How much of the relief is shaded over the texture, which shows part of it already. */
     readonly bumps: number,
     readonly photo: PhotoCamera,
@@ -46,12 +49,17 @@ export class Head {
     const mesh = meshes[0]!;
     this.names = Object.keys(mesh.morphTargetDictionary!);
     const weights = mesh.morphTargetInfluences!;
+    this.bones = mesh.skeleton.bones;
     const joints = Object.fromEntries(JOINTS.map((joint) => [joint, [0, 0, 0] as Vector])) as Record<Joint, Vector>;
-    for (const bone of mesh.skeleton.bones) joints[bone.name as Joint] = axisAngle(bone.quaternion);
+    for (const bone of this.bones) joints[bone.name as Joint] = axisAngle(bone.quaternion);
     this.reconstructed = {
-      expression: Object.fromEntries(this.names.map((name) => [name, weights[mesh.morphTargetDictionary![name]!]!])),
+      expression: Object.fromEntries(this.names.map((name, index) => [name, weights[index]!])),
       joints,
     };
+    this.joints = mesh.skeleton.boneInverses.map((inverse) =>
+      new THREE.Vector3().setFromMatrixPosition(inverse).negate(),
+    );
+    this.placeJoints(this.joints);
   }
 
   static async load(id: string): Promise<Head> {
@@ -74,7 +82,7 @@ export class Head {
       meshes,
       wires,
       uniforms,
-      new Identity(meshes, tensors),
+      new Surface(meshes.map((mesh) => mesh.geometry), tensors),
       Number(metadata.bumps),
       { matrix: value("head_to_photo"), width: Number(metadata.photo_width), height: Number(metadata.photo_height) },
       metadata.decoder === "default"
@@ -86,13 +94,8 @@ export class Head {
 
   /** Put actions and joints where a movement has them. */
   move(movement: Movement): void {
-    for (const mesh of [...this.meshes, ...this.wires]) {
-      const influences = mesh.morphTargetInfluences!;
-      for (const [name, index] of Object.entries(mesh.morphTargetDictionary!)) {
-        influences[index] = movement.expression[name] ?? 0;
-      }
-    }
-    for (const bone of this.meshes[0]!.skeleton.bones) {
+    this.surface.setWeights(this.weights(movement));
+    for (const bone of this.bones) {
       const turn = new THREE.Vector3(...(movement.joints[bone.name as Joint] ?? [0, 0, 0]));
       const angle = turn.length();
       if (angle > 0) turn.divideScalar(angle);
@@ -104,18 +107,42 @@ export class Head {
   decoderInput(movement: Movement): { jaw: Float32Array; expression: Float32Array } {
     return {
       jaw: Float32Array.from(movement.joints.jaw),
-      expression: Float32Array.from(this.names, (name) => movement.expression[name] ?? 0),
+      expression: this.weights(movement),
     };
+  }
+
+  private weights(movement: Movement): Float32Array {
+    return Float32Array.from(this.names, (name) => movement.expression[name] ?? 0);
   }
 
   /** Coefficients of the first components of shape, deviations, of the person as reconstructed. */
   get shape(): Float32Array {
-    return this.identity.reconstructed;
+    return this.surface.reconstructed;
   }
 
   /** Change the person: coefficients of the first components of shape, deviations. */
   setShape(coefficients: ArrayLike<number>): void {
-    this.identity.set(coefficients);
+    const moved = this.surface.setShape(coefficients);
+    this.placeJoints(this.joints.map((joint, index) => joint.clone().add(moved[index]!)));
+  }
+
+  /** Bind the mesh to joints in these places. */
+  private placeJoints(joints: THREE.Vector3[]): void {
+    this.bones.forEach((bone, index) => {
+      const parent = this.bones.indexOf(bone.parent as THREE.Bone);
+      bone.position.copy(joints[index]!);
+      if (parent >= 0) bone.position.sub(joints[parent]!);
+    });
+    for (const mesh of this.meshes) {
+      mesh.skeleton.boneInverses.forEach((inverse, index) => {
+        const joint = joints[index]!;
+        inverse.makeTranslation(-joint.x, -joint.y, -joint.z);
+      });
+    }
+  }
+
+  setLook(look: Look, photoLight: boolean): void {
+    for (const mesh of this.meshes) setLook(mesh.material as THREE.Material, look, photoLight);
   }
 
   set wireframe(shown: boolean) {
@@ -133,7 +160,7 @@ export class Head {
     for (const mesh of [...this.meshes, ...this.wires]) {
       mesh.geometry.dispose();
       mesh.skeleton.dispose();
-      const material = mesh.material as THREE.MeshStandardMaterial;
+      const material = mesh.material as THREE.MeshPhongMaterial;
       const image: unknown = material.map?.image;
       material.map?.dispose();
       if (image instanceof ImageBitmap) image.close();
@@ -152,123 +179,18 @@ export class Head {
 function dressed(mesh: THREE.SkinnedMesh, uniforms: HeadUniforms): THREE.SkinnedMesh {
   const old = mesh.material as THREE.MeshStandardMaterial;
   const texture = old.map!;
-  texture.anisotropy = 4;
+  texture.anisotropy = 2;
   old.normalMap?.dispose();
   old.dispose();
   mesh.material = headMaterial(texture, uniforms, old.name === "eyes" ? "eyes" : "skin");
   mesh.frustumCulled = false;
   const lines = new THREE.MeshBasicMaterial({ wireframe: true, color: 0x1c2733, transparent: true, opacity: 0.35 });
-  lines.polygonOffset = true;
-  lines.polygonOffsetFactor = -1;
   const wire = new THREE.SkinnedMesh(mesh.geometry, lines);
   wire.bind(mesh.skeleton, mesh.bindMatrix);
-  wire.updateMorphTargets();
   wire.frustumCulled = false;
   wire.visible = false;
   mesh.parent!.add(wire);
   return wire;
-}
-
-/** Changes the mesh at rest, its normals and its joints along the first components of shape. */
-class Identity {
-  readonly reconstructed: Float32Array;
-  private readonly position: THREE.BufferAttribute;
-  private readonly normal: THREE.BufferAttribute;
-  private readonly firstPosition: Float32Array;
-  private readonly triangles: Uint32Array;
-  private readonly vertices: Int32Array;
-  private readonly basis: Tensor;
-  private readonly jointBasis: Tensor;
-  private readonly bones: THREE.Bone[];
-  private readonly firstJoints: THREE.Vector3[];
-
-  constructor(
-    private readonly meshes: THREE.SkinnedMesh[],
-    tensors: Record<string, Tensor>,
-  ) {
-    // All meshes share their vertices, and one skeleton each of the same bones.
-    const geometry = meshes[0]!.geometry;
-    this.position = geometry.attributes.position as THREE.BufferAttribute;
-    this.normal = geometry.attributes.normal as THREE.BufferAttribute;
-    this.firstPosition = Float32Array.from(this.position.array);
-    this.vertices = tensors.vertices!.data as Int32Array;
-    this.basis = tensors.identity!;
-    this.jointBasis = tensors.identity_joints!;
-    this.reconstructed = (tensors.shape!.data as Float32Array).slice(0, this.basis.shape[0]);
-    const corners = meshes.flatMap((mesh) => Array.from(mesh.geometry.index!.array));
-    this.triangles = Uint32Array.from(corners);
-    this.bones = meshes[0]!.skeleton.bones;
-    this.firstJoints = meshes[0]!.skeleton.boneInverses.map((inverse) =>
-      new THREE.Vector3().setFromMatrixPosition(inverse).negate(),
-    );
-    this.placeJoints(this.firstJoints);
-  }
-
-  set(coefficients: ArrayLike<number>): void {
-    const positions = this.position.array as Float32Array;
-    positions.set(this.firstPosition);
-    const joints = this.firstJoints.map((joint) => joint.clone());
-    const count = this.basis.shape[1]!;
-    for (let component = 0; component < this.basis.shape[0]!; component++) {
-      const change = coefficients[component]! - this.reconstructed[component]!;
-      if (change === 0) continue;
-      const start = component * count * 3;
-      for (let index = 0; index < this.vertices.length; index++) {
-        const from = start + 3 * this.vertices[index]!;
-        positions[3 * index]! += change * this.basis.data[from]!;
-        positions[3 * index + 1]! += change * this.basis.data[from + 1]!;
-        positions[3 * index + 2]! += change * this.basis.data[from + 2]!;
-      }
-      joints.forEach((joint, number) => {
-        const from = 3 * (component * joints.length + number);
-        const [x, y, z] = this.jointBasis.data.subarray(from, from + 3);
-        joint.add(new THREE.Vector3(x, y, z).multiplyScalar(change));
-      });
-    }
-    this.position.needsUpdate = true;
-    this.smooth();
-    this.placeJoints(joints);
-  }
-
-  /** Vertex normals anew, the same on both sides of the texture's seams. */
-  private smooth(): void {
-    const positions = this.position.array;
-    const sums = new Float32Array(3 * this.basis.shape[1]!);
-    const [a, b, c] = [new THREE.Vector3(), new THREE.Vector3(), new THREE.Vector3()];
-    for (let corner = 0; corner < this.triangles.length; corner += 3) {
-      const [i, j, k] = [this.triangles[corner]!, this.triangles[corner + 1]!, this.triangles[corner + 2]!];
-      a.fromArray(positions, 3 * i);
-      b.fromArray(positions, 3 * j).sub(a);
-      c.fromArray(positions, 3 * k).sub(a);
-      b.cross(c);
-      for (const index of [i, j, k]) {
-        const place = 3 * this.vertices[index]!;
-        sums[place]! += b.x;
-        sums[place + 1]! += b.y;
-        sums[place + 2]! += b.z;
-      }
-    }
-    for (let index = 0; index < this.vertices.length; index++) {
-      a.fromArray(sums, 3 * this.vertices[index]!).normalize();
-      this.normal.setXYZ(index, a.x, a.y, a.z);
-    }
-    this.normal.needsUpdate = true;
-  }
-
-  /** Bind the mesh to joints in these places. */
-  private placeJoints(joints: THREE.Vector3[]): void {
-    this.bones.forEach((bone, index) => {
-      const parent = this.bones.indexOf(bone.parent as THREE.Bone);
-      bone.position.copy(joints[index]!);
-      if (parent >= 0) bone.position.sub(joints[parent]!);
-    });
-    for (const mesh of this.meshes) {
-      mesh.skeleton.boneInverses.forEach((inverse, index) => {
-        const joint = joints[index]!;
-        inverse.makeTranslation(-joint.x, -joint.y, -joint.z);
-      });
-    }
-  }
 }
 
 function axisAngle(quaternion: THREE.Quaternion): Vector {

@@ -31,7 +31,7 @@ const canvas = byId<HTMLCanvasElement>("canvas");
 const photo = byId<HTMLImageElement>("photo");
 const wipe = byId<HTMLInputElement>("wipe");
 const compareButton = byId<HTMLButtonElement>("compare");
-const stage = new Stage(canvas, (reason) => tell(`Wrinkles stay as they are: the decoder does not run here (${reason}).`));
+const stage = new Stage(canvas, byId("tools"), (reason) => tell(`Wrinkles stay as they are: the decoder does not run here (${reason}).`));
 let drive: DrivePanel | null = null;
 let figure: Figure | null = null;
 let server: api.About;
@@ -242,7 +242,7 @@ async function open(id: string): Promise<void> {
   stage.setHead(head);
   figure = new Figure(head, stage);
   drive = new DrivePanel(figure);
-  compareButton.hidden = !files.includes("photo.jpg");
+  photo.removeAttribute("src");
   if (files.includes("photo.jpg")) photo.src = api.fileAddress(id, "photo.jpg");
   const deleted = () => {
     history.pushState(null, "", location.pathname);
@@ -320,7 +320,18 @@ function bindStage(): void {
   canvas.addEventListener("stage-resized", () => {
     if (!photo.hidden) layPhoto();
   });
-  compareButton.addEventListener("click", () => (photo.hidden ? startComparing() : stopComparing()));
+  const ownPhoto = byId<HTMLInputElement>("own-photo");
+  compareButton.addEventListener("click", () => {
+    if (!photo.hidden) stopComparing();
+    else if (photo.hasAttribute("src")) startComparing();
+    // `deca reconstruct` keeps no photo: whoever has it can show it.
+    else ownPhoto.click();
+  });
+  ownPhoto.addEventListener("change", () => {
+    const chosen = ownPhoto.files?.[0];
+    ownPhoto.value = "";
+    if (chosen) void showOwnPhoto(chosen);
+  });
   wipe.addEventListener("input", showWipe);
 }
 
@@ -335,6 +346,27 @@ function startComparing(): void {
   layPhoto();
   showWipe();
   wipe.focus({ preventScroll: true });
+}
+
+async function showOwnPhoto(file: File): Promise<void> {
+  const head = figure?.head;
+  if (!head) return;
+  const address = URL.createObjectURL(file);
+  photo.src = address;
+  try {
+    await photo.decode();
+    const { width, height } = head.photo;
+    if (Math.abs(photo.naturalWidth / photo.naturalHeight - width / height) > 0.01) {
+      throw new Error(`This is another photo: the head was made of one of ${width} × ${height} pixels.`);
+    }
+    startComparing();
+  } catch (error) {
+    photo.removeAttribute("src");
+    tell(error instanceof DOMException ? `${file.name} cannot be shown by the browser.` : (error as Error).message);
+  } finally {
+    // The picture is decoded; its address is not needed any more.
+    URL.revokeObjectURL(address);
+  }
 }
 
 function stopComparing(): void {

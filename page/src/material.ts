@@ -6,45 +6,50 @@
 import * as THREE from "three";
 
 export type Look = "texture" | "clay" | "normals";
-const LOOKS: Look[] = ["texture", "clay", "normals"];
 
 export interface HeadUniforms {
-  look: THREE.IUniform<number>;
   /** Slopes along u and down v of the reconstructed relief and of what the expression adds; metres a map. */
   reliefSlopes: THREE.IUniform<THREE.Texture | null>;
   changeSlopes: THREE.IUniform<THREE.Texture | null>;
   reliefAmount: THREE.IUniform<number>;
   changeAmount: THREE.IUniform<number>;
-  /** Spherical harmonics of the photo's light times their factors, and how much of it there is instead of lamps. */
+  /** Spherical harmonics of the photo's light times their factors. */
   photoLight: THREE.IUniform<THREE.Vector3[]>;
-  photoLightShare: THREE.IUniform<number>;
 }
 
 export function makeUniforms(): HeadUniforms {
   return {
-    look: { value: 0 },
     reliefSlopes: { value: null },
     changeSlopes: { value: null },
     reliefAmount: { value: 0 },
     changeAmount: { value: 0 },
     photoLight: { value: Array.from({ length: 9 }, () => new THREE.Vector3()) },
-    photoLightShare: { value: 0 },
   };
 }
 
-export function setLook(uniforms: HeadUniforms, look: Look): void {
-  uniforms.look.value = LOOKS.indexOf(look);
+/** How a head's material shows it, in the photo's own light or that of lamps: a program of its own for each. */
+export function setLook(material: THREE.Material, look: Look, photoLight: boolean): void {
+  const { LOOK: before, PHOTO_LIGHT: lit, ...others } = material.defines!;
+  const defines = { ...others, LOOK: look.toUpperCase(), ...(photoLight ? { PHOTO_LIGHT: "" } : {}) };
+  if (before === look.toUpperCase() && (lit !== undefined) === photoLight) return;
+  material.defines = defines;
+  material.needsUpdate = true;
 }
 
 /** Material of skin (with relief) or eyes (without) over the head's texture. */
 export function headMaterial(texture: THREE.Texture, uniforms: HeadUniforms, part: "skin" | "eyes"): THREE.Material {
-  const material = new THREE.MeshStandardMaterial({
+  // Blinn and Phong's gloss: several times cheaper than a physical one where there is no graphics card.
+  const material = new THREE.MeshPhongMaterial({
     map: texture,
-    roughness: part === "skin" ? 0.58 : 0.18,
-    metalness: 0,
+    specular: part === "skin" ? 0x1c1c1c : 0x555555,
+    shininess: part === "skin" ? 14 : 120,
+    // So that the lines of its triangles, where they are shown, lie on top.
+    polygonOffset: true,
+    polygonOffsetFactor: 1,
+    polygonOffsetUnits: 1,
   });
   material.name = part;
-  material.defines = { ...material.defines, USE_UV: "", [part === "skin" ? "IS_SKIN" : "IS_EYES"]: "" };
+  material.defines = { ...material.defines, USE_UV: "", LOOK: "TEXTURE", [part === "skin" ? "IS_SKIN" : "IS_EYES"]: "" };
   material.onBeforeCompile = (shader) => {
     Object.assign(shader.uniforms, uniforms);
     shader.fragmentShader = shader.fragmentShader
@@ -57,9 +62,11 @@ export function headMaterial(texture: THREE.Texture, uniforms: HeadUniforms, par
 }
 
 const DECLARATIONS = /* glsl */ `
-uniform int look;
+#define TEXTURE 0
+#define CLAY 1
+#define NORMALS 2
 uniform sampler2D reliefSlopes, changeSlopes;
-uniform float reliefAmount, changeAmount, photoLightShare;
+uniform float reliefAmount, changeAmount;
 uniform vec3 photoLight[9];
 
 vec3 encoded(vec3 linear) {
@@ -70,16 +77,15 @@ vec3 decoded(vec3 colour) {
 }`;
 
 const COLOUR = /* glsl */ `
-vec3 albedo = diffuseColor.rgb;
-if (look == 1) {
+#if LOOK == CLAY
   #ifdef IS_EYES
     // Without irises open eyes look closed.
-    float lightness = dot(encoded(albedo), vec3(0.3, 0.59, 0.11));
+    float lightness = dot(encoded(diffuseColor.rgb), vec3(0.3, 0.59, 0.11));
     diffuseColor.rgb = vec3(0.52, 0.5, 0.48) * smoothstep(0.05, 0.55, lightness);
   #else
     diffuseColor.rgb = vec3(0.52, 0.5, 0.48);
   #endif
-}`;
+#endif`;
 
 const RELIEF = /* glsl */ `
 #ifdef IS_SKIN
@@ -95,15 +101,15 @@ const RELIEF = /* glsl */ `
 #endif`;
 
 const LIGHT = /* glsl */ `
-vec3 normalWorld = inverseTransformDirection(normal, viewMatrix);
-if (look == 2) {
-  outgoingLight = decoded(normalWorld * 0.5 + 0.5);
-} else if (photoLightShare > 0.0) {
+#if LOOK == NORMALS
+  outgoingLight = decoded(inverseTransformDirection(normal, viewMatrix) * 0.5 + 0.5);
+#elif defined(PHOTO_LIGHT)
+{
   // As everywhere in deca: light multiplies encoded colours.
-  vec3 n = normalWorld;
+  vec3 n = inverseTransformDirection(normal, viewMatrix);
   vec3 light = photoLight[0] + photoLight[1] * n.x + photoLight[2] * n.y + photoLight[3] * n.z + photoLight[4] * n.x * n.y
     + photoLight[5] * n.x * n.z + photoLight[6] * n.y * n.z + photoLight[7] * (n.x * n.x - n.y * n.y)
     + photoLight[8] * (3.0 * n.z * n.z - 1.0);
-  vec3 lit = encoded(look == 0 ? albedo : diffuseColor.rgb) * max(light, vec3(0.0));
-  outgoingLight = mix(outgoingLight, decoded(lit), photoLightShare);
-}`;
+  outgoingLight = decoded(encoded(diffuseColor.rgb) * max(light, vec3(0.0)));
+}
+#endif`;

@@ -2,13 +2,15 @@
 import * as THREE from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import type { Head } from "./head";
-import { setLook, type Look } from "./material";
+import type { Look } from "./material";
 import type { Movement } from "./movement";
 import { Wrinkles } from "./wrinkles";
 
 export type View = Look | "wireframe";
 
 const FIELD_OF_VIEW = 24;
+const SLOW_FRAME_MS = 80;
+const STILL_MS = 600;
 
 export interface Lamp {
   /** Degrees to the viewer's right of the front, and above it. */
@@ -38,15 +40,22 @@ export class Stage {
   private movement: Movement | null = null;
   private view: View = "texture";
   private detail = 1;
+  private photoLight = false;
   private comparing = false;
   private asked = false;
+  private lastFrame = 0;
+  private coarseness = 1;
+  private sharpen = 0;
+  private readonly pixelRatio = Math.min(window.devicePixelRatio, 2);
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
+    /** Lies over the lower edge of the canvas. */
+    private readonly tools: HTMLElement,
     failed: (reason: string) => void,
   ) {
     this.renderer = new THREE.WebGLRenderer({ canvas, antialias: true, alpha: true, preserveDrawingBuffer: false });
-    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
+    this.renderer.setPixelRatio(this.pixelRatio);
     this.scene.add(this.camera, this.sky, this.key);
     this.controls = new OrbitControls(this.camera, canvas);
     this.controls.enableDamping = false;
@@ -112,12 +121,11 @@ export class Stage {
     this.ask();
   }
 
-  /** 1 for the light that was estimated from the photo, 0 for lamps. */
-  setPhotoLight(share: number): void {
-    this.photoLight = share;
+  /** The light that was estimated from the photo, or lamps. */
+  setPhotoLight(on: boolean): void {
+    this.photoLight = on;
     this.apply();
   }
-  private photoLight = 0;
 
   /** Turn the camera by degrees to the right and up. */
   orbit(right: number, up: number): void {
@@ -144,7 +152,9 @@ export class Stage {
     this.resize();
     const { centre, height } = this.head.bounds();
     const half = Math.tan(THREE.MathUtils.degToRad(FIELD_OF_VIEW / 2));
-    const narrow = Math.min(1, this.camera.aspect / 0.8);
+    const { clientWidth, clientHeight } = this.canvas;
+    const free = Math.max(1, clientHeight - this.tools.offsetHeight) / clientHeight;
+    const narrow = Math.min(free, clientWidth / clientHeight / 0.8);
     this.controls.target.copy(centre);
     this.camera.position.copy(centre).add(new THREE.Vector3(0, 0, (0.56 * height) / half / narrow));
     this.controls.update();
@@ -176,13 +186,12 @@ export class Stage {
 
   /** A picture of what is shown, at twice its size. */
   async screenshot(): Promise<Blob> {
-    const ratio = this.renderer.getPixelRatio();
-    this.renderer.setPixelRatio(2 * ratio);
-    this.resize();
+    this.renderer.setPixelRatio(2 * this.pixelRatio);
     this.draw();
     const blob = await new Promise<Blob | null>((done) => this.canvas.toBlob(done, "image/png"));
-    this.renderer.setPixelRatio(ratio);
-    this.resize();
+    this.coarseness = 1;
+    this.renderer.setPixelRatio(this.pixelRatio);
+    this.draw();
     if (!blob) throw new Error("the browser could not make a PNG");
     return blob;
   }
@@ -200,11 +209,10 @@ export class Stage {
     if (!this.head) return;
     const { uniforms } = this.head;
     const look: Look = this.comparing ? "texture" : this.view === "wireframe" ? "clay" : this.view;
-    setLook(uniforms, look);
+    this.head.setLook(look, this.comparing || this.photoLight);
     // A texture shows part of the reconstructed relief's shading already; clay and normals show none.
     uniforms.reliefAmount.value = this.detail * (look === "texture" ? this.head.bumps : 1);
     uniforms.changeAmount.value = this.detail;
-    uniforms.photoLightShare.value = this.comparing ? 1 : this.photoLight;
     this.head.wireframe = this.view === "wireframe" && !this.comparing;
     this.ask();
   }
@@ -214,6 +222,8 @@ export class Stage {
     if (clientWidth === 0 || clientHeight === 0) return;
     this.renderer.setSize(clientWidth, clientHeight, false);
     this.camera.aspect = clientWidth / clientHeight;
+    // The middle is that of what the tools leave free.
+    this.camera.setViewOffset(clientWidth, clientHeight, 0, this.tools.offsetHeight / 2, clientWidth, clientHeight);
     this.camera.updateProjectionMatrix();
     this.canvas.dispatchEvent(new Event("stage-resized"));
     this.draw();
@@ -222,10 +232,31 @@ export class Stage {
   private ask(): void {
     if (this.asked) return;
     this.asked = true;
-    requestAnimationFrame(() => {
+    requestAnimationFrame((now) => {
       this.asked = false;
+      this.adapt(now);
       this.draw();
     });
+  }
+
+  /**
+   * Where drawing is slow, as without a graphics card, pictures of something that moves are made of fewer pixels, and
+   * the last one of all of them.
+   */
+  private adapt(now: number): void {
+    const took = now - this.lastFrame;
+    this.lastFrame = now;
+    clearTimeout(this.sharpen);
+    this.sharpen = window.setTimeout(() => this.setCoarseness(1), STILL_MS);
+    // After a pause the time since the last picture says nothing.
+    if (took > SLOW_FRAME_MS && took < STILL_MS) this.setCoarseness(Math.min(3, this.coarseness * 1.6));
+  }
+
+  private setCoarseness(coarseness: number): void {
+    if (coarseness === this.coarseness) return;
+    this.coarseness = coarseness;
+    this.renderer.setPixelRatio(this.pixelRatio / coarseness);
+    this.draw();
   }
 
   private draw(): void {

@@ -51,7 +51,7 @@ export function lightPanel(stage: Stage): HTMLElement {
   const apply = (on: boolean) => {
     fromPhoto = on;
     lamps.disabled = on;
-    stage.setPhotoLight(on ? 1 : 0);
+    stage.setPhotoLight(on);
   };
   stage.setLamp(lamp);
   stage.setFill(fill);

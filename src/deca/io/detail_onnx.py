@@ -64,11 +64,7 @@ def detail_decoder_onnx(decoder: SmallDetailDecoder) -> bytes:
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
             for name, size in inputs.items()
         ],
-        [
-            helper.make_tensor_value_info(
-                "displacement", TensorProto.FLOAT, ["batch", 1, MAP_SIZE, MAP_SIZE]
-            )
-        ],
+        [helper.make_tensor_value_info("displacement", TensorProto.FLOAT, ["batch", 1, MAP_SIZE, MAP_SIZE])],
         [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], producer_name="deca")

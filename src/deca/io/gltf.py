@@ -203,7 +203,7 @@ def _four_weights(weights: Float[Tensor, "vertex joint"]) -> Float[Tensor, "vert
 
 
 def split_at_seams(data: HeadData) -> Split:
-    """The mesh of a GLB: where the texture has a seam every vertex is double, in the order of the head's own."""
+    """The mesh of a GLB: every vertex double where the texture has a seam, in the order of the head's own."""
     key = data.triangles * len(data.texture_vertices) + data.texture_triangles
     unique, triangles = np.unique(key, return_inverse=True)
     vertices, texture_vertices = np.divmod(unique, len(data.texture_vertices))

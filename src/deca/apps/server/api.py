@@ -24,7 +24,7 @@ from starlette.background import BackgroundTask
 from deca.apps.server.guard import Guard, Rate
 from deca.apps.server.heads import FILES, Heads, HeadStore
 from deca.apps.server.jobs import Jobs, JobState
-from deca.apps.server.tasks import Decoder, Describe, Quality, Task, TaskError, Track
+from deca.apps.server.tasks import Decoder, Describe, Prepare, Quality, Task, TaskError, Track
 from deca.apps.server.workers import QueueFullError, WorkerPool
 from deca.io.files import data_file
 
@@ -110,6 +110,8 @@ def make_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sweeping = asyncio.create_task(_sweep(store, jobs, limits)) if store and jobs else None
+        if makers:
+            makers.submit(Prepare("fit"))
         yield
         if sweeping:
             sweeping.cancel()
@@ -120,7 +122,7 @@ def make_app(
     app = FastAPI(
         title="deca",
         version=version("deca"),
-        description="Photos of faces in, animatable heads out. POST a photo, get a job, follow it, fetch the head.",
+        description="Photos of faces in, animatable heads out: POST a photo, follow its job, fetch its head.",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -242,7 +244,9 @@ def _add_heads(app: FastAPI, desk: _Desk) -> None:
         folder = desk.folder(head_id)
         return [name for name in FILES if (folder / name).is_file()]
 
-    @app.get("/api/heads/{head_id}/files/{name}", responses=unknown, tags=["heads"], response_class=FileResponse)
+    @app.get(
+        "/api/heads/{head_id}/files/{name}", responses=unknown, tags=["heads"], response_class=FileResponse
+    )
     async def head_file(head_id: str, name: FileName) -> FileResponse:
         """One file of a head."""
         path = desk.folder(head_id) / name
@@ -250,12 +254,17 @@ def _add_heads(app: FastAPI, desk: _Desk) -> None:
             raise HTTPException(404, f"this head has no {name}")
         return FileResponse(path, media_type=FILES[name])
 
-    @app.get("/api/heads/{head_id}/archive.zip", responses=unknown, tags=["heads"], response_class=FileResponse)
+    @app.get(
+        "/api/heads/{head_id}/archive.zip", responses=unknown, tags=["heads"], response_class=FileResponse
+    )
     async def head_archive(head_id: str) -> FileResponse:
         """All files of a head in one."""
         archive = await asyncio.to_thread(_archive, desk.folder(head_id))
         return FileResponse(
-            archive, media_type="application/zip", filename="head.zip", background=BackgroundTask(os.unlink, archive)
+            archive,
+            media_type="application/zip",
+            filename="head.zip",
+            background=BackgroundTask(os.unlink, archive),
         )
 
     @app.get("/api/heads/{head_id}/figure.safetensors", responses=unknown, tags=["heads"])

@@ -36,7 +36,8 @@ def figure_file(folder: Path) -> bytes:
     vertices         (glb vertex,)      which of these vertices each vertex of the GLB is
     shape, jaw, expression, detail      as in parameters.json, the detail code the most likely one where
                                         none was reconstructed
-    light            (9, 3)             what 1, x, y, z, xy, xz, yz, x^2 - y^2, 3 z^2 - 1 of a normal are multiplied by
+    light            (9, 3)             by what 1, x, y, z, xy, xz, yz, x^2 - y^2, 3 z^2 - 1 of a normal are
+                                        multiplied and summed to its light
     head_to_photo    (2, 3)             pixels of the photo of (x, y, 1) in the head frame
 
     The metadata says the head model, the names of its expressions (JSON), the size of the photo, how much of

@@ -60,6 +60,7 @@ class Guard:
         self._hosts = {*_LOCAL, host} if is_local(host) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

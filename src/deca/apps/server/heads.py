@@ -1,4 +1,4 @@
-"""Where the server's heads are: folders that it made and that expire, or folders of the user that it shows."""
+"""Where the server's heads are: folders that it made and that expire, or the user's own that it shows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FILES = {
     "landmarks.json": "application/json",
     "photo.jpg": "image/jpeg",
 }
-"""The files of a head that are given out, and what they are; photo.jpg only where the server was given one."""
+"""The files of a head that are given out, and what they are; photo.jpg only where the server made it."""
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -90,7 +90,9 @@ class HeadStore:
             self._heads.mkdir(exist_ok=True)
             self._work.mkdir(exist_ok=True)
         except Timeout:
-            raise UsageError(f"{root}: another server keeps its results there; name another --store") from None
+            raise UsageError(
+                f"{root}: another server keeps its results there; name another --store"
+            ) from None
         except OSError as error:
             raise UsageError(
                 f"{root}: cannot be written ({error.strerror or error}); name another --store"

@@ -16,9 +16,10 @@ from deca.apps.server.heads import HeadStore
 from deca.apps.server.tasks import Quality, Reconstruct, TaskError
 from deca.apps.server.workers import WorkerPool
 
+_FIRST = ("starting", "reading", "finding")
 STEPS: dict[Quality, tuple[str, ...]] = {
-    "fit": ("starting", "reading", "finding", "geometry", "eyes", "appearance", "detail", "texture", "writing"),
-    "encode": ("starting", "reading", "finding", "encoding", "detail", "texture", "writing"),
+    "fit": (*_FIRST, "geometry", "eyes", "appearance", "detail", "texture", "writing"),
+    "encode": (*_FIRST, "encoding", "detail", "texture", "writing"),
 }
 """The steps of a job in their order."""
 

@@ -41,7 +41,14 @@ class Decoder:
     """The default head's detail decoder as an ONNX file."""
 
 
-Task = Reconstruct | Track | Describe | Decoder
+@dataclass(frozen=True)
+class Prepare:
+    """Load what photos are reconstructed with, so that the first one need not wait."""
+
+    quality: Quality
+
+
+Task = Reconstruct | Track | Describe | Decoder | Prepare
 
 
 class TaskError(Exception):

@@ -13,9 +13,14 @@ from functools import cache
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deca.apps.server.tasks import Decoder, Describe, Quality, Reconstruct, Task, TaskError, Track
+from deca.apps.server.tasks import Decoder, Describe, Prepare, Quality, Reconstruct, Task, TaskError, Track
+
+# A worker imports when it starts to work, and the server, which imports this for its name, never does.
+if TYPE_CHECKING:
+    from deca.apps.encoding_reconstructor import EncodingReconstructor
+    from deca.apps.reconstruct import FaceReconstructor
 
 _PHOTO_SIDE = 1600
 """Pixels of the longer side of the photo that is kept for comparison."""
@@ -59,6 +64,8 @@ def _do(task: Task, tell: Callable[[str], None]) -> Any:
             return _track(task)
         case Describe():
             return _describe(task)
+        case Prepare():
+            _reconstructor(task.quality)
         case Decoder():
             from deca.io.default_networks import default_networks
             from deca.io.detail_onnx import detail_decoder_onnx
@@ -67,11 +74,17 @@ def _do(task: Task, tell: Callable[[str], None]) -> Any:
 
 
 @cache
-def _reconstructor(quality: Quality):
-    from deca.apps.options import ModelOptions
-    from deca.apps.reconstruct import open_reconstructor
+def _reconstructor(quality: Quality) -> FaceReconstructor:
+    from deca.apps.reconstruct import Reconstructor
 
-    return open_reconstructor(ModelOptions(model=quality))
+    return Reconstructor() if quality == "fit" else _encoder()
+
+
+@cache
+def _encoder() -> EncodingReconstructor:
+    from deca.apps.encoding_reconstructor import EncodingReconstructor
+
+    return EncodingReconstructor()
 
 
 def _reconstruct(task: Reconstruct, tell: Callable[[str], None]) -> None:
@@ -97,7 +110,7 @@ def _track(task: Track) -> dict[str, Any]:
     with tempfile.NamedTemporaryFile() as file, _told_as(task.name, Path(file.name)):
         file.write(task.picture)
         file.flush()
-        return movement(read_photo(file.name), _reconstructor("encode"), task.name)
+        return movement(read_photo(file.name), _encoder(), task.name)
 
 
 def _describe(task: Describe) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from deca.apps.server.tasks import Task, TaskError
@@ -43,7 +44,7 @@ class WorkerPool:
     def __init__(self, run: Run, count: int, most_waiting: int, seconds: float) -> None:
         self._run, self._seconds = run, seconds
         self._waiting: queue.Queue[_Item | None] = queue.Queue(most_waiting)
-        self._processes: set[multiprocessing.process.BaseProcess] = set()
+        self._processes: set[BaseProcess] = set()
         self._closed = False
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(count)]
         for thread in self._threads:
