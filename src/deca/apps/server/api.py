@@ -20,6 +20,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
+from starlette.datastructures import UploadFile as ReceivedFile
 
 from deca.apps.server.guard import Guard, Rate
 from deca.apps.server.heads import FILES, Heads, HeadStore
@@ -45,7 +46,7 @@ FileName = Literal[
 ]
 assert set(FileName.__args__) == set(FILES)
 _SWEEP_SECONDS = 300
-_HEARTBEAT_SECONDS = 15
+_HEARTBEAT_SECONDS = 15.0
 _FOREVER = "public, max-age=31536000, immutable"  # names of built files change with their content
 
 
@@ -55,7 +56,7 @@ class Limits:
 
     upload_bytes: int = 25_000_000
     uploads_per_minute: int = 120
-    keep_seconds: float = 86_400
+    keep_seconds: float = 86_400.0
 
 
 class Listed(BaseModel):
@@ -327,7 +328,7 @@ async def _sweep(store: HeadStore, jobs: Jobs, limits: Limits) -> None:
         jobs.forget(limits.keep_seconds)
 
 
-def _keep(photo: UploadFile, path: Path) -> None:
+def _keep(photo: ReceivedFile, path: Path) -> None:
     with open(path, "wb") as stream:
         while block := photo.file.read(1 << 20):
             stream.write(block)

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from filelock import FileLock, Timeout
 
@@ -34,6 +34,7 @@ FILES = {
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
+@runtime_checkable
 class Heads(Protocol):
     """Heads by id. An id is looked up, and is never part of a path before it was recognised."""
 
@@ -121,20 +122,23 @@ class HeadStore:
 
     def delete(self, head_id: str) -> None:
         """Delete a result at once."""
-        folder = self.folder(head_id)
-        if folder is None:
-            return
-        # Out of sight first, so that nobody sees half of it.
-        gone = self._work / f"{head_id}.deleted"
-        os.replace(folder, gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        if folder := self.folder(head_id):
+            self._remove(folder)
 
     def sweep(self) -> None:
         """Delete the results that are too old."""
-        oldest = time.time() - self._keep
         for folder in self._heads.iterdir():
-            if folder.stat().st_mtime < oldest:
-                self.delete(folder.name)
+            if self._is_old(folder):
+                self._remove(folder)
+
+    def _remove(self, folder: Path) -> None:
+        # Out of sight first, so that nobody sees half of it.
+        gone = self._work / f"{folder.name}.deleted"
+        os.replace(folder, gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def _is_old(self, folder: Path) -> bool:
+        return time.time() - folder.stat().st_mtime > self._keep
 
     def folder(self, head_id: str) -> Path | None:
         """The folder of a result; None for an id that is not known, or whose time is over."""
@@ -142,7 +146,7 @@ class HeadStore:
             return None
         folder = self._heads / head_id
         try:
-            return folder if time.time() - folder.stat().st_mtime < self._keep else None
+            return None if self._is_old(folder) else folder
         except FileNotFoundError:
             return None
 

@@ -86,12 +86,14 @@ class Jobs:
     async def states(self, job_id: str, heartbeat: float) -> AsyncIterator[JobState | None]:
         """Its state now and after every change until it has ended; None when nothing has changed for so many
         seconds."""
-        while (state := self.state(job_id)) is not None:
-            yield state
-            job = self._jobs.get(job_id)
-            if job is None or state.state in ("done", "failed"):
+        while True:
+            # Before the state is read: what changes while it is being sent must not be missed.
+            changed = job.changed if (job := self._jobs.get(job_id)) else None
+            if (state := self.state(job_id)) is None:
                 return
-            changed = job.changed
+            yield state
+            if changed is None or state.state in ("done", "failed"):
+                return
             while not changed.is_set():
                 try:
                     await asyncio.wait_for(changed.wait(), heartbeat)

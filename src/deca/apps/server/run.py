@@ -19,7 +19,7 @@ from deca.apps.server.work import run_worker
 from deca.apps.server.workers import WorkerPool
 from deca.io.asset_records import assets_folder
 
-_JOB_SECONDS = 300
+_JOB_SECONDS = 300.0
 """A photo that takes longer is given up; the very first one compiles for a while."""
 _MOST_QUESTIONS = 16
 
