@@ -1,8 +1,31 @@
-import { resolve } from "node:path";
-import { defineConfig } from "vite";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { defineConfig, type Plugin } from "vite";
+
+/** Writes what the build was made of beside it, so that a test can say when it is out of date. */
+function sourcesHash(): Plugin {
+  return {
+    name: "sources-hash",
+    generateBundle() {
+      const hash = createHash("sha256");
+      const files = readdirSync(import.meta.dirname, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(import.meta.dirname.length + 1))
+        .filter((file) => !file.startsWith("node_modules"))
+        .sort();
+      for (const file of files) {
+        hash.update(`${file}\n`);
+        hash.update(readFileSync(join(import.meta.dirname, file)));
+      }
+      this.emitFile({ type: "asset", fileName: "sources.sha256", source: `${hash.digest("hex")}\n` });
+    },
+  };
+}
 
 export default defineConfig({
   base: "./",
+  plugins: [sourcesHash()],
   build: {
     outDir: "../src/deca/data/page",
     emptyOutDir: true,

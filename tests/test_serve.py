@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -18,7 +21,10 @@ from pathlib import Path
 import httpx
 import pytest
 import safetensors.numpy
+import uvicorn
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from serve import load
 from serve_stand_in import run_stand_in
 
 from deca.apps.errors import UsageError
@@ -29,26 +35,28 @@ from deca.apps.server.workers import WorkerPool
 from deca.io.files import data_file
 
 LOCAL = "http://localhost"
+USUAL = Limits()
 ASTRONAUT = data_file("astronaut.jpg")
 
 
 @contextmanager
 def serving(
-    root: Path,
-    limits: Limits = Limits(),
-    *,
-    waiting: int = 50,
-    seconds: float = 30.0,
-    host: str = "127.0.0.1",
+    root: Path, limits: Limits = USUAL, *, waiting: int = 50, seconds: float = 30.0, host: str = "127.0.0.1"
 ) -> Iterator[TestClient]:
     """The application over a store, with one stand-in worker."""
+    with application(root, limits, waiting, seconds, host) as app, TestClient(app, LOCAL) as client:
+        yield client
+
+
+@contextmanager
+def application(
+    root: Path, limits: Limits, waiting: int, seconds: float, host: str = "127.0.0.1"
+) -> Iterator[FastAPI]:
     store = HeadStore(root, limits.keep_seconds)
     makers = WorkerPool(run_stand_in, 1, waiting, seconds)
     helpers = WorkerPool(run_stand_in, 1, 4, seconds)
-    app = make_app(store, store, makers, helpers, host, limits)
     try:
-        with TestClient(app, LOCAL) as client:
-            yield client
+        yield make_app(store, store, makers, helpers, host, limits)
     finally:
         store.close()
 
@@ -274,6 +282,26 @@ def test_folders_of_the_user_are_shown_and_nothing_else(tmp_path: Path) -> None:
         ViewedHeads(tmp_path / "notes")
     with pytest.raises(UsageError, match="no such folder"):
         ViewedHeads(tmp_path / "nobody")
+
+
+def test_twenty_clients_at_once_lose_nothing(tmp_path: Path) -> None:
+    """`benchmarks/serve.py` does the same for a minute with the real workers."""
+    limits = Limits(uploads_per_minute=10_000)
+    with application(tmp_path, limits, 40, 30.0) as app:
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+        listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            answers = asyncio.run(load(address, b"20", 20, 3.0, "fit"))
+        finally:
+            server.should_exit = True
+            thread.join()
+    assert answers.failed == []
+    assert answers.asked_to_wait == 0
+    assert len(answers.seconds) >= 40
+    assert list((tmp_path / "heads").iterdir()) == []
 
 
 # The real thing, as a process of its own.

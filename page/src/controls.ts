@@ -30,6 +30,8 @@ export function button(text: string, pressed: () => void, kind = ""): HTMLButton
 
 export interface SliderOptions {
   label: string;
+  /** What it is called where its heading is not seen. */
+  name?: string;
   min: number;
   max: number;
   step: number;
@@ -38,6 +40,8 @@ export interface SliderOptions {
   shown: (value: number) => string;
   changed: (value: number) => void;
 }
+
+let count = 0;
 
 /** A labelled slider with its value. */
 export class Slider {
@@ -48,8 +52,12 @@ export class Slider {
   constructor(private readonly options: SliderOptions) {
     const { label, min, max, step } = options;
     this.input = element("input", { type: "range", min: String(min), max: String(max), step: String(step) });
-    this.output = element("output", {});
-    this.row = element("label", { class: "slider" }, element("span", {}, label), this.output, this.input);
+    this.output = element("output", { "aria-hidden": "true" });
+    this.input.id = `slider-${count++}`;
+    if (options.name) this.input.setAttribute("aria-label", options.name);
+    // The value is a labelable element too: a label around both would be the value's.
+    const title = element("label", { for: this.input.id }, label);
+    this.row = element("div", { class: "slider" }, title, this.output, this.input);
     this.input.addEventListener("input", () => {
       this.show(this.value);
       options.changed(this.value);

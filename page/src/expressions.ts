@@ -11,9 +11,14 @@ export const GROUPS: { title: string; begins: string[] }[] = [
 
 /** "mouthSmileLeft" as "Smile left", below the heading "Mouth". */
 export function readable(name: string): string {
-  const words = name.replace(/([A-Z])/g, " $1").toLowerCase();
-  const short = words.replace(/^(mouth|eye look|eye|jaw) (?=.)/, "");
+  const short = spoken(name).toLowerCase().replace(/^(mouth|eye look|eye|jaw) (?=.)/, "");
   return short.charAt(0).toUpperCase() + short.slice(1);
+}
+
+/** "mouthSmileLeft" as "Mouth smile left". */
+export function spoken(name: string): string {
+  const words = name.replace(/([A-Z])/g, " $1").toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** The same action of the other side; null for one that has no side. */

@@ -112,12 +112,12 @@ export class Stage {
     const azimuth = THREE.MathUtils.degToRad(lamp.azimuth);
     const polar = THREE.MathUtils.degToRad(90 - lamp.elevation);
     this.key.position.setFromSphericalCoords(1, polar, azimuth);
-    this.key.intensity = 2.3 * lamp.strength;
+    this.key.intensity = 2.5 * lamp.strength;
     this.ask();
   }
 
   setFill(strength: number): void {
-    this.sky.intensity = 1.15 * strength;
+    this.sky.intensity = 1.45 * strength;
     this.ask();
   }
 
@@ -260,6 +260,7 @@ export class Stage {
   }
 
   private draw(): void {
+    if (this.canvas.clientWidth === 0) return;
     this.renderer.render(this.scene, this.comparing ? this.photoCamera : this.camera);
   }
 

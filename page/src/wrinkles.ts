@@ -10,6 +10,7 @@ export class Wrinkles {
   readonly texture: THREE.DataTexture = slopesTexture(new Float32Array(SIZE * SIZE), SIZE, 1, false);
   private worker: Worker | null = null;
   private busy = false;
+  private decoding = false;
   private next: Moves | null = null;
 
   /** `changed` is called after every update of the texture, `failed` when decoding has to be given up. */
@@ -23,10 +24,9 @@ export class Wrinkles {
     this.next = null;
     (this.texture.image.data as unknown as Uint16Array).fill(0);
     this.texture.needsUpdate = true;
-    if (source === null) {
-      this.end();
-      return;
-    }
+    this.decoding = source !== null;
+    // The worker stays for the next head: the network is large.
+    if (source === null) return;
     if (this.worker === null) {
       this.worker = new Worker(new URL("./wrinkles.worker.ts", import.meta.url), { type: "module", name: "wrinkles" });
       this.worker.onmessage = (event: MessageEvent<Reply>) => this.take(event.data);
@@ -42,7 +42,7 @@ export class Wrinkles {
   }
 
   private send(): void {
-    if (this.worker === null || this.busy || this.next === null) return;
+    if (this.worker === null || !this.decoding || this.busy || this.next === null) return;
     this.busy = true;
     this.worker.postMessage(this.next);
     this.next = null;
@@ -54,6 +54,7 @@ export class Wrinkles {
       return;
     }
     this.busy = false;
+    if (!this.decoding) return;
     (this.texture.image.data as unknown as Uint16Array).set(reply.slopes);
     this.texture.needsUpdate = true;
     performance.mark("wrinkles");
@@ -62,13 +63,9 @@ export class Wrinkles {
   }
 
   private giveUp(reason: string): void {
-    this.end();
-    this.failed(reason);
-  }
-
-  private end(): void {
     this.worker?.terminate();
     this.worker = null;
     this.busy = false;
+    this.failed(reason);
   }
 }

@@ -1,6 +1,6 @@
 // Presets and the 52 actions.
 import { button, checkbox, element, Slider } from "../controls";
-import { GROUPS, mirrored, PRESETS, readable } from "../expressions";
+import { GROUPS, mirrored, PRESETS, readable, spoken } from "../expressions";
 import type { Figure } from "../figure";
 
 const hundredths = (value: number) => value.toFixed(2);
@@ -13,6 +13,7 @@ export function expressionPanel(figure: Figure): HTMLElement {
       name,
       new Slider({
         label: readable(name),
+        name: spoken(name),
         min: 0,
         max: 1,
         step: 0.01,
@@ -54,7 +55,7 @@ export function expressionPanel(figure: Figure): HTMLElement {
       .filter((name) => begins.some((beginning) => name.startsWith(beginning)))
       .map((name) => sliders.get(name)!.row);
     return element("details", { open: "" }, element("summary", {}, title), ...rows);
-  }).filter((group) => group.querySelector("label"));
+  }).filter((group) => group.querySelector(".slider"));
   const none = element("p", { class: "note", hidden: "" }, "No action has such a name.");
   const search = element("input", { type: "search", placeholder: "Find an action", "aria-label": "Find an action" });
   search.addEventListener("input", () => {
@@ -66,7 +67,7 @@ export function expressionPanel(figure: Figure): HTMLElement {
       if (!row.hidden) found += 1;
     }
     for (const group of groups) {
-      group.hidden = !group.querySelector("label:not([hidden])");
+      group.hidden = !group.querySelector(".slider:not([hidden])");
       if (words.length) group.open = true;
     }
     none.hidden = found > 0;

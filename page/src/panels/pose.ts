@@ -35,6 +35,7 @@ export function posePanel(figure: Figure): HTMLElement {
     turn,
     slider: new Slider({
       label: turn.label,
+      name: `${turn.group}: ${turn.label}`,
       min: turn.least ?? -turn.range,
       max: turn.range,
       step: 0.5,
