@@ -120,7 +120,8 @@ export function tabs(list: HTMLElement, container: HTMLElement, pages: Page[]): 
     made[chosen]!.scrollIntoView({ block: "nearest", inline: "nearest" });
     container.scrollTop = 0;
   };
-  list.addEventListener("keydown", (event) => {
+  // Set, not added: the list outlives its tabs, and would keep all that were ever in it.
+  list.onkeydown = (event) => {
     const at = made.indexOf(document.activeElement as HTMLButtonElement);
     const steps: Record<string, number> = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: made.length - 1 };
     const to = steps[event.key];
@@ -129,7 +130,7 @@ export function tabs(list: HTMLElement, container: HTMLElement, pages: Page[]): 
     const index = (to + made.length) % made.length;
     choose(index);
     made[index]!.focus();
-  });
+  };
   list.replaceChildren(...made);
   container.replaceChildren(...pages.map((page) => page.content));
   choose(0);

@@ -161,9 +161,7 @@ export class Head {
       mesh.geometry.dispose();
       mesh.skeleton.dispose();
       const material = mesh.material as THREE.MeshPhongMaterial;
-      const image: unknown = material.map?.image;
-      material.map?.dispose();
-      if (image instanceof ImageBitmap) image.close();
+      release(material.map);
       material.dispose();
     }
     this.scene.removeFromParent();
@@ -180,7 +178,7 @@ function dressed(mesh: THREE.SkinnedMesh, uniforms: HeadUniforms): THREE.Skinned
   const old = mesh.material as THREE.MeshStandardMaterial;
   const texture = old.map!;
   texture.anisotropy = 2;
-  old.normalMap?.dispose();
+  release(old.normalMap);
   old.dispose();
   mesh.material = headMaterial(texture, uniforms, old.name === "eyes" ? "eyes" : "skin");
   mesh.frustumCulled = false;
@@ -191,6 +189,12 @@ function dressed(mesh: THREE.SkinnedMesh, uniforms: HeadUniforms): THREE.Skinned
   wire.visible = false;
   mesh.parent!.add(wire);
   return wire;
+}
+
+function release(texture: THREE.Texture | null): void {
+  const image: unknown = texture?.image;
+  texture?.dispose();
+  if (image instanceof ImageBitmap) image.close();
 }
 
 function axisAngle(quaternion: THREE.Quaternion): Vector {

@@ -273,6 +273,7 @@ function close(): void {
   preview(null);
   byId("pages").replaceChildren();
   byId("tabs").replaceChildren();
+  byId("tabs").onkeydown = null;
   photo.removeAttribute("src");
   document.title = "deca";
   screen("start");

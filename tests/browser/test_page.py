@@ -22,7 +22,8 @@ from deca.io.files import data_file
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PROGRAM = "from deca.apps.cli import main; main()"
-UPLOADS = 50
+# 50 take five minutes where a processor draws: set DECA_UPLOADS=50 to see them through.
+UPLOADS = int(os.environ.get("DECA_UPLOADS", "16"))
 
 pytestmark = [
     pytest.mark.slow,
@@ -144,7 +145,7 @@ def test_wrinkles_come_with_the_smile_and_from_the_decoder(used: Used) -> None:
 
 def test_detail_is_a_matter_of_its_slider(used: Used) -> None:
     change = used.change("neutral", "neutral_coarse")
-    assert 3 < change.max()
+    assert change.max() > 3
     assert change.mean() < 2
 
 
@@ -198,7 +199,8 @@ def test_memory_stays_flat(server: Server, tmp_path: Path) -> None:
     memory = drive(server, tmp_path, tmp_path / "small.jpg", str(UPLOADS))["memory"]
     heaps = [each["heap"] for each in memory]
     assert len(heaps) == UPLOADS
-    assert np.median(heaps[-5:]) - np.median(heaps[5:10]) < 10
+    # A head that is kept is 10 MB, a tenth of one on the heap.
+    assert np.median(heaps[-4:]) - np.median(heaps[4:8]) < 0.04 * (UPLOADS - 8)
     resident = [each["resident"] for each in memory]
-    assert np.median(resident[-5:]) - np.median(resident[5:10]) < 200
+    assert np.median(resident[-4:]) - np.median(resident[4:8]) < 6 * (UPLOADS - 8)
     assert server.resident() - before < 150

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 Quality = Literal["fit", "encode"]
-"""How a head is made: fitted to the photo, or predicted by the networks in a sixth of the time."""
+"""How a head is made: fitted to the photo, or, sooner, predicted by the networks."""
 
 
 @dataclass(frozen=True)
