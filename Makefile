@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Threads that wait by spinning slow everything down on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check bench bench-head train-default bench-quality gallery build-data clean
+.PHONY: help demo test check bench bench-head train-default bench-quality gallery build-data page clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ check: .venv/.installed-dev
 .PHONY: browser
 browser:
 	@sh tools/install_browser.sh
+
+## make page                  build the page of `deca serve` from page/ into src/deca/data/page; needs Node 20
+page:
+	cd page && npm ci --no-audit --no-fund && npm run build
 
 ## make bench                 measure the speed of every step
 bench: .venv/.installed-dev
@@ -73,4 +77,4 @@ build-data: .venv/.installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv out gallery tests/browser/node_modules
+	rm -rf .venv out gallery tests/browser/node_modules page/node_modules

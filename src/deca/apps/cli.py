@@ -28,6 +28,7 @@ from deca.apps.evaluate_options import (
 )
 from deca.apps.options import ReconstructOptions
 from deca.apps.prepare_options import PrepareOptions
+from deca.apps.server.options import ServeOptions, ViewOptions
 from deca.apps.synthesise_options import SynthesiseOptions
 from deca.apps.track_options import TrackOptions
 from deca.training.config import TrainConfig
@@ -234,6 +235,35 @@ def predict_a_benchmark(options: Annotated[PredictOptions, tyro.conf.arg(name=""
     from deca.apps.predict_benchmark import predict_benchmark
 
     return _status(lambda: predict_benchmark(options, Console()))
+
+
+@app.command(name="serve")
+def serve_page(options: Annotated[ServeOptions, tyro.conf.arg(name="")]) -> int:
+    """Serve the page and its API: photos in, heads out (docs/page.md)."""
+    return _served(lambda console: _server().serve(options, console))
+
+
+@app.command(name="view")
+def view_heads(options: Annotated[ViewOptions, tyro.conf.arg(name="")]) -> int:
+    """Show reconstructed heads in the browser: turn them, move them, change the light (docs/page.md)."""
+    return _served(lambda console: _server().view(options, console))
+
+
+def _server():
+    from deca.apps.server import run
+
+    return run
+
+
+def _served(run: Callable[[Console], None]) -> int:
+    """As `_status`, where the extra may lack."""
+    try:
+        return _status(lambda: run(Console(stderr=True)), "finished results are kept")
+    except ModuleNotFoundError as error:
+        if error.name not in ("fastapi", "uvicorn", "python_multipart"):
+            raise
+        print(f"deca: {error.name} is not installed: pip install 'deca[serve]'", file=sys.stderr)
+        return 2
 
 
 def _evaluated(run: Callable[[Console], int]) -> int:

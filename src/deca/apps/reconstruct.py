@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -163,9 +164,23 @@ def fitted_landmarks(found: FoundFace, data: HeadData) -> Float[np.ndarray, "lan
     return (found.dense468 if len(data.dense_landmark_triangles) else found.ibug68)[:, :2]
 
 
+_tell: ContextVar[Callable[[str], None]] = ContextVar("tell", default=lambda step: None)
+
+
+@contextmanager
+def announced(tell: Callable[[str], None]) -> Iterator[None]:
+    """Within the block and its thread, tell the name of each step of a reconstruction as it begins."""
+    token = _tell.set(tell)
+    try:
+        yield
+    finally:
+        _tell.reset(token)
+
+
 @contextmanager
 def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     """Enter in `seconds` how long the block took."""
+    _tell.get()(step)
     started = time.perf_counter()
     yield
     seconds[step] = time.perf_counter() - started

@@ -70,7 +70,7 @@ def write_glb(
         parameters = jaw_as_action(parameters.to(head_model.template_vertices.device), head_model.data)
         person = _person(head_model, parameters)
         person = replace(person, vertices=person.vertices + _pose_correction(head_model, parameters, person))
-        split = _split_at_seams(head_model.data)
+        split = split_at_seams(head_model.data)
         buffer = GlbBuffer()
         attributes = _attributes(buffer, head_model, person, split, tangents=normal_map is not None)
         morphs = _morph_targets(buffer, head_model.triangles, person.vertices, person.targets, split)
@@ -140,7 +140,7 @@ class _Person:
 
 
 @dataclass(frozen=True)
-class _Split:
+class Split:
     """The mesh with every vertex doubled where the texture has a seam: what each new vertex was."""
 
     vertices: Int[np.ndarray, " corner"]
@@ -188,15 +188,16 @@ def _four_weights(weights: Float[Tensor, "vertex joint"]) -> Float[Tensor, "vert
     return weights / weights.sum(1, keepdim=True)
 
 
-def _split_at_seams(data: HeadData) -> _Split:
+def split_at_seams(data: HeadData) -> Split:
+    """The mesh of a GLB: every vertex double where the texture has a seam, in the order of the head's own."""
     key = data.triangles * len(data.texture_vertices) + data.texture_triangles
     unique, triangles = np.unique(key, return_inverse=True)
     vertices, texture_vertices = np.divmod(unique, len(data.texture_vertices))
-    return _Split(vertices, texture_vertices, triangles.reshape(-1, 3))
+    return Split(vertices, texture_vertices, triangles.reshape(-1, 3))
 
 
 def _attributes(
-    buffer: GlbBuffer, head_model: HeadModel, person: _Person, split: _Split, tangents: bool
+    buffer: GlbBuffer, head_model: HeadModel, person: _Person, split: Split, tangents: bool
 ) -> dict[str, int]:
     normals = vertex_normals(person.vertices[None], head_model.triangles)
     texture_vertices = head_model.data.texture_vertices[split.texture_vertices]
@@ -232,7 +233,7 @@ def _morph_targets(
     triangles: Int[Tensor, "triangle 3"],
     vertices: Float[Tensor, "vertex 3"],
     targets: Float[Tensor, "target vertex 3"],
-    split: _Split,
+    split: Split,
 ) -> list[dict[str, int]]:
     moves = _array(targets)
     turns = normal_changes(_array(vertices), triangles.cpu().numpy(), moves)
@@ -248,7 +249,7 @@ def _morph_targets(
     ]
 
 
-def _triangles_by_material(data: HeadData, split: _Split) -> list[Int[np.ndarray, "triangle 3"]]:
+def _triangles_by_material(data: HeadData, split: Split) -> list[Int[np.ndarray, "triangle 3"]]:
     """Skin, then eyeballs: the triangles that turn wholly with an eye joint."""
     eyes = [joint for joint, name in enumerate(data.joint_names) if name in ("left_eye", "right_eye")]
     eyeball = (data.skinning_weights[:, eyes].sum(1) > 0.5)[data.triangles].all(1)

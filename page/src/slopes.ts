@@ -1,0 +1,59 @@
+// Displacement maps to their slopes, which is what shading needs of them.
+import * as THREE from "three";
+
+/**
+ * Slopes along u and down v, by central differences, as pairs of half-precision numbers.
+ *
+ * `metres` is the unit of the heights; the slopes are metres for a whole map.
+ */
+export function slopes(heights: Float32Array, size: number, metres: number): Uint16Array<ArrayBuffer> {
+  const result = new Uint16Array(2 * size * size);
+  const scale = (size / 2) * metres;
+  const half = THREE.DataUtils.toHalfFloat;
+  for (let row = 0; row < size; row++) {
+    const here = row * size;
+    const above = (row === 0 ? row : row - 1) * size;
+    const below = (row === size - 1 ? row : row + 1) * size;
+    for (let column = 0; column < size; column++) {
+      const left = heights[here + (column === 0 ? column : column - 1)]!;
+      const right = heights[here + (column === size - 1 ? column : column + 1)]!;
+      const place = 2 * (here + column);
+      result[place] = half((right - left) * scale);
+      result[place + 1] = half((heights[below + column]! - heights[above + column]!) * scale);
+    }
+  }
+  return result;
+}
+
+/** Heights at half the size: the mean of four. */
+export function halved(heights: Float32Array, size: number): Float32Array {
+  const small = size / 2;
+  const result = new Float32Array(small * small);
+  for (let row = 0; row < small; row++) {
+    for (let column = 0; column < small; column++) {
+      const place = 2 * row * size + 2 * column;
+      result[row * small + column] =
+        (heights[place]! + heights[place + 1]! + heights[place + size]! + heights[place + size + 1]!) / 4;
+    }
+  }
+  return result;
+}
+
+/** A texture of slopes; with all its smaller versions for one that is seen from afar. */
+export function slopesTexture(heights: Float32Array, size: number, metres: number, smaller: boolean): THREE.DataTexture {
+  const texture = new THREE.DataTexture(slopes(heights, size, metres), size, size, THREE.RGFormat, THREE.HalfFloatType);
+  texture.magFilter = THREE.LinearFilter;
+  texture.minFilter = smaller ? THREE.LinearMipmapLinearFilter : THREE.LinearFilter;
+  texture.generateMipmaps = false;
+  if (smaller) {
+    const levels = [{ data: texture.image.data as Uint16Array<ArrayBuffer>, width: size, height: size }];
+    for (let side = size, level = heights; side > 1; ) {
+      level = halved(level, side);
+      side /= 2;
+      levels.push({ data: slopes(level, side, metres), width: side, height: side });
+    }
+    texture.mipmaps = levels;
+  }
+  texture.needsUpdate = true;
+  return texture;
+}
