@@ -208,7 +208,7 @@ def test_memory_stays_flat(server: Server, tmp_path: Path) -> None:
     memory = drive(server, tmp_path, tmp_path / "small.jpg", str(UPLOADS))["memory"]
     heaps = [each["heap"] for each in memory]
     assert len(heaps) == UPLOADS
-    # A page that kept its heads would grow by 10 MB for each, 0.1 of them on the heap. The driver itself keeps
+    # A page that kept its heads would grow by 10 MB for each, 0.1 of them on the heap. The driver keeps
     # what was fetched, 4 MB a head.
     assert np.median(heaps[-4:]) - np.median(heaps[4:8]) < 0.04 * (UPLOADS - 8)
     resident = [each["resident"] for each in memory]
