@@ -81,6 +81,8 @@ def checked_output(out: Path, endings: tuple[str, ...], overwrite: bool) -> str:
         raise UsageError(f"{out}: the ending has to be one of {', '.join(endings)}")
     if out.exists() and not overwrite:
         raise UsageError(f"{out} is there already; --overwrite replaces it")
+    if ending == ".mp4":
+        import av  # noqa: F401  # what lacks is told of before the work, not after
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

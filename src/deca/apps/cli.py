@@ -34,6 +34,8 @@ from deca.apps.track_options import TrackOptions
 from deca.training.config import TrainConfig
 
 _PUBLISHED = TrainConfig()
+# Which extra brings a package that may lack.
+_EXTRAS = {"av": "video", "matplotlib": "evaluate", "trimesh": "evaluate"}
 
 app = SubcommandApp()
 assets = SubcommandApp()
@@ -194,7 +196,7 @@ def evaluate_now_challenge(options: Annotated[NowOptions, tyro.conf.arg(name="")
     """The NoW challenge: distances from scans to predicted neutral heads (docs/evaluation.md)."""
     from deca.apps.evaluate import run_now
 
-    return _evaluated(lambda console: run_now(options, console))
+    return _status(lambda: run_now(options, Console()), "nothing was written")
 
 
 @evaluate.command(name="feng")
@@ -202,7 +204,7 @@ def evaluate_feng_benchmark(options: Annotated[ScanOptions, tyro.conf.arg(name="
     """The benchmark of Feng et al. (FG2018): the same, laid by landmarks alone."""
     from deca.apps.evaluate import run_feng
 
-    return _evaluated(lambda console: run_feng(options, console))
+    return _status(lambda: run_feng(options, Console()), "nothing was written")
 
 
 @evaluate.command(name="realy")
@@ -210,7 +212,7 @@ def evaluate_realy_benchmark(options: Annotated[RealyOptions, tyro.conf.arg(name
     """The REALY benchmark: errors of nose, mouth, forehead and cheek, each aligned by itself."""
     from deca.apps.evaluate import run_realy
 
-    return _evaluated(lambda console: run_realy(options, console))
+    return _status(lambda: run_realy(options, Console()), "nothing was written")
 
 
 @evaluate.command(name="landmarks")
@@ -218,7 +220,7 @@ def evaluate_landmark_sets(options: Annotated[LandmarkOptions, tyro.conf.arg(nam
     """68 landmarks in photos: 300-W and AFLW2000-3D, by box and by outer eye corners."""
     from deca.apps.evaluate_landmarks import evaluate_landmarks
 
-    return _evaluated(lambda console: evaluate_landmarks(options, console))
+    return _status(lambda: evaluate_landmarks(options, Console()), "nothing was written")
 
 
 @evaluate.command(name="detail")
@@ -226,7 +228,7 @@ def evaluate_detail_gain(options: Annotated[EvaluateOptions, tyro.conf.arg(name=
     """What detail adds: against known displacements, high-resolution scans, and photos."""
     from deca.apps.evaluate_detail import evaluate_detail
 
-    return _evaluated(lambda console: evaluate_detail(options, console))
+    return _status(lambda: evaluate_detail(options, Console()), "nothing was written")
 
 
 @app.command(name="predict-benchmark")
@@ -266,17 +268,6 @@ def _served(run: Callable[[Console], None]) -> int:
         return 2
 
 
-def _evaluated(run: Callable[[Console], int]) -> int:
-    """As `_status`, where the extra may lack."""
-    try:
-        return _status(lambda: run(Console()), "nothing was written")
-    except ModuleNotFoundError as error:
-        if error.name not in ("matplotlib", "trimesh"):
-            raise
-        print(f"deca: {error.name} is not installed: pip install 'deca[evaluate]'", file=sys.stderr)
-        return 2
-
-
 def _status(run: Callable[[], int | None], interrupted: str = "the same command goes on from here") -> int:
     """The exit status of what returns how much failed; what stops it as a whole is told in one line."""
     try:
@@ -284,6 +275,12 @@ def _status(run: Callable[[], int | None], interrupted: str = "the same command 
     except (UsageError, OutputError) as error:
         print(f"deca: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(error.name or "")
+        if extra is None:
+            raise
+        print(f"deca: {error.name} is not installed: pip install 'deca[{extra}]'", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"deca: interrupted; {interrupted}", file=sys.stderr)
         return 130

@@ -19,7 +19,7 @@ from torch import Tensor
 from deca.animation.baking import AngleErrors, BakedWrinkles, Explained
 from deca.animation.correctives import Drivers
 from deca.animation.person import BUMPS
-from deca.io.decoder_onnx import write_decoder_onnx
+from deca.io.detail_onnx import detail_decoder_onnx
 from deca.io.files import whole_file
 from deca.io.maps import MapError, decode_normals, encode_normals, read_map, write_displacement, write_map
 from deca.model.small_detail import RISE, SmallDetailDecoder
@@ -87,7 +87,7 @@ def write_maps(folder: Path, baked: BakedWrinkles, action_names: Sequence[str], 
 
 def write_decoder(folder: Path, decoder: SmallDetailDecoder, code: Float[Tensor, " detail"]) -> None:
     """Write the decoder itself beside the maps, and into the description the person's code for it."""
-    write_decoder_onnx(folder / _DECODER, decoder)
+    (folder / _DECODER).write_bytes(detail_decoder_onnx(decoder))
     document = _read(folder / DESCRIPTION)
     document["decoder"] = {"file": _DECODER, "detail": code.tolist()}
     _write(folder / DESCRIPTION, document)
