@@ -77,7 +77,8 @@ def test_the_lessons_run_in_order(home):
 
 
 def test_the_commands_run_as_written(home):
-    mine = [command for command in commands() if command.startswith("deca ")]
+    # Servers run until they are stopped; tests/test_serve_page.py starts and stops them.
+    mine = [command for command in commands() if re.match(r"deca (?!serve|view)", command)]
     assert len(mine) >= 2
     for command in mine:
         run(home, *command.split())

@@ -35,7 +35,14 @@ from deca.training.config import TrainConfig
 
 _PUBLISHED = TrainConfig()
 # Which extra brings a package that may lack.
-_EXTRAS = {"av": "video", "matplotlib": "evaluate", "trimesh": "evaluate"}
+_EXTRAS = {
+    "av": "video",
+    "fastapi": "serve",
+    "matplotlib": "evaluate",
+    "python_multipart": "serve",
+    "trimesh": "evaluate",
+    "uvicorn": "serve",
+}
 
 app = SubcommandApp()
 assets = SubcommandApp()
@@ -242,30 +249,25 @@ def predict_a_benchmark(options: Annotated[PredictOptions, tyro.conf.arg(name=""
 @app.command(name="serve")
 def serve_page(options: Annotated[ServeOptions, tyro.conf.arg(name="")]) -> int:
     """Serve the page and its API: photos in, heads out (docs/page.md)."""
-    return _served(lambda console: _server().serve(options, console))
+
+    def run() -> None:
+        from deca.apps.server.run import serve
+
+        serve(options, Console(stderr=True))
+
+    return _status(run, "finished results are kept")
 
 
 @app.command(name="view")
 def view_heads(options: Annotated[ViewOptions, tyro.conf.arg(name="")]) -> int:
     """Show reconstructed heads in the browser: turn them, move them, change the light (docs/page.md)."""
-    return _served(lambda console: _server().view(options, console))
 
+    def run() -> None:
+        from deca.apps.server.run import view
 
-def _server():
-    from deca.apps.server import run
+        view(options, Console(stderr=True))
 
-    return run
-
-
-def _served(run: Callable[[Console], None]) -> int:
-    """As `_status`, where the extra may lack."""
-    try:
-        return _status(lambda: run(Console(stderr=True)), "finished results are kept")
-    except ModuleNotFoundError as error:
-        if error.name not in ("fastapi", "uvicorn", "python_multipart"):
-            raise
-        print(f"deca: {error.name} is not installed: pip install 'deca[serve]'", file=sys.stderr)
-        return 2
+    return _status(run, "nothing was changed")
 
 
 def _status(run: Callable[[], int | None], interrupted: str = "the same command goes on from here") -> int:
