@@ -2,9 +2,10 @@
 
     python tools/gallery.py PHOTO ... --out gallery
 
-Writes pages of contact sheets beside the results. The photos belong to the people in them: gallery/ is never
-committed. The pictures of head.glb need node, `npm ci` in tests/browser, and Chromium; without these they are
-left out, and this is said.
+Writes pages of contact sheets beside the results; and for people with NAME_neutral and NAME_smiling, their
+smile driven onto their neutral face beside the real one, with a video. The photos belong to the people in
+them: gallery/ is never committed. The pictures of head.glb need node, `npm ci` in tests/browser, and Chromium;
+without these they are left out, and this is said.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from rich.console import Console
 
+from deca.animation.motion import Motion, TransferConfig, eased, transferred
+from deca.apps.animate import animated_frames
 from deca.apps.batch import reconstruct_photos
 from deca.apps.options import ReconstructOptions
+from deca.apps.people import read_person
+from deca.io.videos import new_video
 
 BROWSER = Path(__file__).parents[1] / "tests" / "browser"
 SMILE = {"mouthSmileLeft": 1, "mouthSmileRight": 1}
@@ -32,6 +38,7 @@ VIEWS = {
 }
 ROWS = 4
 WIDTH = 1600
+PANEL = 360
 
 
 def main() -> int:
@@ -50,7 +57,37 @@ def main() -> int:
         print("no pictures of head.glb: install node, then run `npm ci` in tests/browser", file=sys.stderr)
     for number, start in enumerate(range(0, len(faces), ROWS)):
         lay_out(faces[start : start + ROWS]).save(arguments.out / f"page_{number:03}.jpg", quality=88)
+    people = sorted(face.name.removesuffix("_neutral") for face in faces if face.name.endswith("_neutral"))
+    people = [name for name in people if (arguments.out / f"{name}_smiling").is_dir()]
+    for number, start in enumerate(range(0, len(people), ROWS)):
+        rows = [smile_row(arguments.out, name) for name in people[start : start + ROWS]]
+        Image.fromarray(np.concatenate(rows)).save(arguments.out / f"smiles_{number:03}.jpg", quality=88)
     return 1 if failures else 0
+
+
+def smile_row(out: Path, name: str) -> np.ndarray:
+    """A person's neutral sheet panels, their own smile driven onto them, and the real smile; and a video of
+    it."""
+    neutral, smiling = out / f"{name}_neutral", out / f"{name}_smiling"
+    person, driver = read_person(neutral), read_person(smiling).parameters
+    data = person.deca.data
+    there = transferred(person.parameters, Motion(np.zeros(1), driver), data, TransferConfig())
+    still = Motion(np.zeros(1), person.parameters)
+    panels = [photo_of(neutral)]
+    for motion in (still, there):
+        panels.append(next(animated_frames(person, motion, ("result", "clay"), PANEL, iter(()))))
+    moving = eased(person.parameters, there.parameters, seconds=2.0, frame_rate=25.0)
+    with new_video(out / f"{name}_smile.mp4", 25.0) as append:
+        for frame in animated_frames(person, moving, ("result", "clay"), PANEL, iter(())):
+            append(frame)
+    return np.concatenate([*panels, photo_of(smiling)], 1)
+
+
+def photo_of(face: Path) -> np.ndarray:
+    """The photo's panel of a face's sheet."""
+    sheet = Image.open(face / "sheet.png").convert("RGB")
+    side = sheet.width // 4
+    return np.asarray(sheet.crop((6, 6, side, side)).resize((PANEL, PANEL), Image.Resampling.LANCZOS))
 
 
 def picture_glb(face: Path) -> None:
