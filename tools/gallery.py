@@ -4,8 +4,8 @@
 
 Writes pages of contact sheets beside the results; and for people with NAME_neutral and NAME_smiling, their
 smile driven onto their neutral face beside the real one, with a video. The photos belong to the people in
-them: gallery/ is never committed. The pictures of head.glb need node, `npm ci` in tests/browser, and Chromium;
-without these they are left out, and this is said.
+them: gallery/ is never committed. The pictures of head.glb need node, `npm ci` in tests/browser, and
+Chromium; without these they are left out, and this is said.
 """
 
 from __future__ import annotations
