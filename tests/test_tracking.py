@@ -11,12 +11,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from videos import write_video
 
 from deca.animation.person import Person
 from deca.animation.skin_light import SkinLight
 from deca.animation.smoothing import SmoothingConfig, scaled, smoothed
+from deca.apps.errors import UsageError
+from deca.apps.track import track as track_video
 from deca.apps.track_faces import Track, ahead, people_of
+from deca.apps.track_options import TrackOptions
 from deca.head.model import Head
 from deca.io.files import data_file
 from deca.io.heads import default_head
@@ -176,6 +180,15 @@ def test_a_video_becomes_people_with_motions(tmp_path: Path) -> None:
     again = subprocess.run([deca, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert again.returncode == 2
     assert "--overwrite replaces it" in again.stderr
+
+
+def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "to_her.txt").write_text("dear")
+    options = TrackOptions(video="me.mp4", out=tmp_path / "letters", overwrite=True)
+    with pytest.raises(UsageError, match="is not replaced"):
+        track_video(options, Console(quiet=True))
+    assert (tmp_path / "letters" / "to_her.txt").read_text() == "dear"
 
 
 def test_a_video_without_a_face_says_so(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ from deca.photo.sampling import Photo, transform_points
 _IDENTITY_FRAMES = 6
 """So many of a person's best frames make the identity."""
 _CAMERA = "camera:"
+_SUMMARY = "track.json"
 _MOVING = ("camera", "pose", "jaw", "expression", "eyes", "lighting")
 _LIGHT_SMOOTHING = SmoothingConfig(cutoff=0.4, speed=0.5, speed_cutoff=1.0)
 _GAZE_SMOOTHING = SmoothingConfig(cutoff=1.5, speed=8.0, speed_cutoff=6.0)
@@ -68,6 +69,8 @@ def track(options: TrackOptions, console: Console) -> None:
     """
     if options.out.exists() and not options.overwrite:
         raise UsageError(f"{options.out} is there already; --overwrite replaces it")
+    if options.out.exists() and not (options.out / _SUMMARY).is_file():
+        raise UsageError(f"{options.out} is no folder of `deca track` and is not replaced; name another one")
     try:
         reconstructor = Reconstructor(options.head, options.texture_size)
     except (HeadError, AssetError, FileNotFoundError) as error:
@@ -83,7 +86,7 @@ def track(options: TrackOptions, console: Console) -> None:
             with whole_folder(options.out) as folder:
                 for number, person in enumerate(people, 1):
                     _write_person(folder / f"person_{number}", person)
-                _write_summary(folder / "track.json", options.video, people)
+                _write_summary(folder / _SUMMARY, options.video, people)
         except OSError as error:
             raise output_error(options.out, error) from None
     for number, person in enumerate(people, 1):
