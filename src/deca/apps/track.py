@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from deca.animation.landmark_motion import LandmarkMotion
+from deca.animation.lids import closed_lids, eye_whites
 from deca.animation.motion import Motion
 from deca.animation.skin_light import SkinLight
 from deca.animation.smoothing import SmoothingConfig, scaled, smoothed
@@ -35,6 +36,7 @@ from deca.io.images import PhotoError
 from deca.io.motion_files import write_arkit, write_motion
 from deca.io.networks import face_detector, face_landmarker
 from deca.io.videos import recorded, video_frames
+from deca.parameters import Parameters
 from deca.photo.crop import Crop, square_crop
 from deca.photo.face_area import face_size
 from deca.photo.follow import FaceFollower, face_at
@@ -164,6 +166,7 @@ class _Mover:
         self._times, self._smoothing = times, smoothing
         self._found = chosen[0].found
         self._frames: list[int] = []
+        self._whites: list[Float[np.ndarray, "2 2"]] = []
         self._rows: dict[str, list[torch.Tensor]] = {name: [] for name in _MOVING}
         self._stretches: list[int] = []
 
@@ -190,6 +193,7 @@ class _Mover:
         own_crop = square_crop(points[:, :2].mean(0), 1.6 * face_size(points), 224)
         lighting = self._light(photo, own_crop, points, head.vertices)
         self._frames.append(number)
+        self._whites.append(eye_whites(photo, points))
         for name, rows in self._rows.items():
             rows.append(lighting[None] if name == "lighting" else getattr(eyes.parameters, name))
         self._found = face
@@ -208,7 +212,7 @@ class _Mover:
         count = len(self._frames)
         person = self.identity.parameters.map(lambda values: values.expand(count, *values.shape[1:]))
         moved = {name: torch.cat(rows) for name, rows in self._rows.items()}
-        together = person.replace(**moved)
+        together = self._with_lids(person.replace(**moved))
         own_times = times[self._frames]
         eyes, lighting = together.eyes.clone(), together.lighting.clone()
         for start, end in zip(self._stretches, [*self._stretches[1:], len(self._frames)], strict=True):
@@ -218,6 +222,17 @@ class _Mover:
                 values[part] = torch.from_numpy(smoothed(flat, own_times[part], config)).view_as(values[part])
         motion = Motion(own_times, together.replace(eyes=eyes, lighting=lighting))
         return TrackedPerson(self.identity, motion, self._frames, self._crop)
+
+    def _with_lids(self, moving: Parameters) -> Parameters:
+        """The motion with the eyes closed where their white has gone; on a head of facial actions."""
+        data = self.identity.deca.data
+        if not data.has_actions:
+            return moving
+        blinks = [data.expression_names.index(f"eyeBlink{side}") for side in ("Left", "Right")]
+        closed = torch.from_numpy(closed_lids(np.array(self._whites))).float()
+        expression = moving.expression.clone()
+        expression[:, blinks] = expression[:, blinks].maximum(closed)
+        return moving.replace(expression=expression)
 
 
 def _counted(
