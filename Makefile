@@ -38,7 +38,7 @@ page:
 
 ## make bench                 measure the speed of every step
 bench: .venv/.installed-dev
-	@for program in benchmarks/photo.py benchmarks/render.py benchmarks/encode.py benchmarks/batch.py benchmarks/head_fit.py benchmarks/landmarks_london.py; do echo "== $$program"; OMP_NUM_THREADS=1 $(BIN)/python $$program || exit 1; done
+	@for program in benchmarks/photo.py benchmarks/render.py benchmarks/encode.py benchmarks/batch.py benchmarks/track.py benchmarks/head_fit.py benchmarks/landmarks_london.py; do echo "== $$program"; OMP_NUM_THREADS=1 $(BIN)/python $$program || exit 1; done
 
 ## make bench-head            how well the default head fits 20 other heads
 bench-head: .venv/.installed-dev

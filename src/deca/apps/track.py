@@ -21,7 +21,7 @@ from deca.animation.skin_light import SkinLight
 from deca.animation.smoothing import SmoothingConfig, scaled, smoothed
 from deca.apps.errors import UsageError, output_error
 from deca.apps.people import person_of, write_animated_glb
-from deca.apps.reconstruct import FaceTask, Reconstructor
+from deca.apps.reconstruct import FaceTask, Reconstructor, timed
 from deca.apps.reconstruction import Reconstruction
 from deca.apps.same_person import reconstruct_same_person
 from deca.apps.stream import ahead
@@ -84,7 +84,8 @@ def track(options: TrackOptions, console: Console) -> None:
             video = Path(work) / "camera.mp4"
             number = options.video.removeprefix(_CAMERA)
             recorded(number, video, options.seconds, lambda text: console.print(text, highlight=False))
-        people = tracked(video, reconstructor, Path(work), console, options.smoothing)
+        seconds: dict[str, float] = {}
+        people = tracked(video, reconstructor, Path(work), console, options.smoothing, seconds)
         try:
             with whole_folder(options.out) as folder:
                 for number, person in enumerate(people, 1):
@@ -94,6 +95,8 @@ def track(options: TrackOptions, console: Console) -> None:
             raise output_error(options.out, error) from None
     for number, person in enumerate(people, 1):
         console.print(f"{options.out}/person_{number}: {len(person.frames)} frames", highlight=False)
+    steps = ", ".join(f"{step} {spent:.1f} s" for step, spent in seconds.items())
+    console.print(f"took: {steps}", highlight=False)
 
 
 def tracked(
@@ -102,8 +105,11 @@ def tracked(
     work: Path,
     console: Console,
     smoothing: SmoothingConfig | None = None,
+    seconds: dict[str, float] | None = None,
 ) -> list[TrackedPerson]:
     """The people of a video, who is seen most first; `work` is a folder for points.
+
+    How long the steps took goes into `seconds`.
 
     One pass finds and follows the faces; each person's identity is made of their best frames; a second pass
     gives every frame its gaze and light. Memory grows by half a kilobyte a frame. UsageError for a file that
@@ -111,12 +117,15 @@ def tracked(
     """
     if not len(reconstructor.deca.data.dense_landmark_triangles):
         raise UsageError(f"the head {reconstructor.deca.data.name} has no dense landmarks to be tracked by")
+    seconds = {} if seconds is None else seconds
     with Progress(console=console, transient=True) as progress:
         try:
-            counted = _counted(video_frames(video), progress, "following")
-            tracks, times, size = follow_faces(
-                counted, FaceFollower(face_detector(), face_landmarker()), work
-            )
+            with timed(seconds, "following"):
+                tracks, times, size = follow_faces(
+                    _counted(video_frames(video), progress, "following"),
+                    FaceFollower(face_detector(), face_landmarker()),
+                    work,
+                )
         except (PhotoError, FileNotFoundError) as error:
             raise UsageError(str(error)) from None
         people = people_of(tracks, least=min(8, max(1, len(times) // 2)))
@@ -125,13 +134,15 @@ def tracked(
         crop = square_crop(np.array(size) / 2, float(max(size)), 224)
         movers = []
         task = progress.add_task("identities", total=len(people))
-        for own in people:
-            movers.append(_Mover(reconstructor, own, times, crop, smoothing or SmoothingConfig()))
-            progress.advance(task)
-        seconds = _counted(video_frames(video), progress, "moving", len(times))
-        for number, (_, photo) in enumerate(ahead(seconds)):
-            for mover in movers:
-                mover.step(number, photo)
+        with timed(seconds, "identities"):
+            for own in people:
+                movers.append(_Mover(reconstructor, own, times, crop, smoothing or SmoothingConfig()))
+                progress.advance(task)
+        with timed(seconds, "moving"):
+            again = _counted(video_frames(video), progress, "moving", len(times))
+            for number, (_, photo) in enumerate(ahead(again)):
+                for mover in movers:
+                    mover.step(number, photo)
     return [mover.result(times) for mover in movers]
 
 
