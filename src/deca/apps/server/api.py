@@ -178,9 +178,9 @@ class _Desk:
 
     async def decoder(self) -> bytes:
         # The same for all heads, so it is made once.
-        if self._decoder is None:
-            self._decoder = await self.ask(Decoder())
-        return self._decoder
+        content = self._decoder or await self.ask(Decoder())
+        self._decoder = content
+        return content
 
 
 def _add_jobs(app: FastAPI, jobs: Jobs, store: HeadStore, rate: Rate) -> None:
