@@ -72,6 +72,7 @@ async function atTheDesk() {
   await page.locator("#detail").fill("0");
   await picture(page, "neutral_coarse");
   await page.locator("#detail").fill("1");
+  found.detailWidth = (await page.locator("#detail").boundingBox()).width;
 
   // A slider by keyboard alone.
   await page.getByLabel("Both sides together").uncheck();

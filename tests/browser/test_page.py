@@ -96,6 +96,7 @@ def test_wrinkles_come_with_the_smile_and_from_the_decoder(used: Used) -> None:
 
 
 def test_detail_is_a_matter_of_its_slider(used: Used) -> None:
+    assert used.desk["detailWidth"] > 90
     change = used.change("neutral", "neutral_coarse")
     assert change.max() > 3
     assert change.mean() < 2

@@ -132,7 +132,7 @@ export class DrivePanel {
     const context = canvas.getContext("2d")!;
     let smooth: SeenMovement | null = null;
     let frames = 0;
-    let since = performance.now();
+    let since = 0;
     while (!ended.aborted) {
       const scale = Math.min(1, LONGEST_SIDE / Math.max(this.video.videoWidth, this.video.videoHeight));
       canvas.width = Math.round(this.video.videoWidth * scale);
@@ -146,14 +146,19 @@ export class DrivePanel {
       }
       try {
         const seen = await movement(frame, "this frame", ended);
-        smooth = smooth ? smoothed(smooth, seen) : seen;
-        this.figure.take(driven(this.figure.movement, smooth, this.parts));
-        frames += 1;
-        const seconds = (performance.now() - since) / 1000;
-        if (seconds > 1) {
-          this.follows(frames / seconds);
+        if (!smooth) {
+          this.say("Following the face.");
+          // The first answer takes longer: the server loads its networks.
           [frames, since] = [0, performance.now()];
         }
+        smooth = smooth ? smoothed(smooth, seen) : seen;
+        this.figure.take(driven(this.figure.movement, smooth, this.parts));
+        const seconds = (performance.now() - since) / 1000;
+        if (seconds > 1) {
+          this.showRate(frames / seconds);
+          [frames, since] = [0, performance.now()];
+        }
+        frames += 1;
       } catch (error) {
         if (ended.aborted) return;
         if (!(error instanceof Refusal) || error.status === 0) {
@@ -162,15 +167,12 @@ export class DrivePanel {
         }
         this.say(error.status === 422 ? "No face to be seen." : error.message);
         smooth = null;
-        [frames, since] = [0, performance.now()];
         await new Promise((done) => setTimeout(done, 1000 * Math.max(0.2, error.retryAfter)));
       }
     }
   }
 
-  /** Shown at every measurement, but read out only once. */
-  private follows(rate: number): void {
-    this.say("Following the face.");
+  private showRate(rate: number): void {
     this.rate.textContent = `${rate < 10 ? rate.toFixed(1) : Math.round(rate)} pictures a second`;
   }
 
