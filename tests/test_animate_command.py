@@ -13,8 +13,9 @@ from PIL import Image
 from rich.console import Console
 
 import deca
-from deca.animation.expressions import PRESETS, ExpressionError, named_expression
+from deca.animation.expressions import ExpressionError, named_expression
 from deca.animation.lights import STUDIO, studio_light
+from deca.animation.presets import PRESETS
 from deca.apps.animate import animate
 from deca.apps.animate_options import AnimateOptions, RenderOptions
 from deca.apps.errors import UsageError

@@ -10,11 +10,11 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ import httpx
 import pytest
 import safetensors.numpy
 import uvicorn
+from deca_server import deca_server
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from serve import load
@@ -90,7 +91,10 @@ def test_a_photo_becomes_a_job_and_the_job_a_head(tmp_path: Path) -> None:
         assert client.get(f"/api/heads/{job['id']}").json() == ["head.glb", "parameters.json"]
         head = client.get(f"/api/heads/{job['id']}/files/head.glb")
         assert (head.content, head.headers["content-type"]) == (b"glTF", "model/gltf-binary")
-        archive = zipfile.ZipFile(io.BytesIO(client.get(f"/api/heads/{job['id']}/archive.zip").content))
+        answer = client.get(f"/api/heads/{job['id']}/archive.zip")
+        assert answer.headers["content-disposition"] == 'attachment; filename="head.zip"'
+        archive = zipfile.ZipFile(io.BytesIO(answer.content))
+        assert archive.testzip() is None
         assert archive.namelist() == ["head.glb", "parameters.json"]
         assert client.delete(f"/api/jobs/{job['id']}").status_code == 204
         assert client.get(f"/api/heads/{job['id']}").status_code == 404
@@ -248,6 +252,19 @@ def test_results_expire_and_unfinished_work_is_swept(tmp_path: Path) -> None:
         assert client.get(f"/api/jobs/{young}").json()["state"] == "done"
 
 
+def test_what_two_delete_at_once_is_deleted_once(tmp_path: Path) -> None:
+    store = HeadStore(tmp_path, 60.0)
+    for number in range(200):
+        old = tmp_path / "heads" / f"{number:022}"
+        old.mkdir()
+        os.utime(old, (0, 0))
+    with ThreadPoolExecutor(4) as threads:
+        for sweeping in [threads.submit(store.sweep) for _ in range(4)]:
+            sweeping.result()
+    assert [*(tmp_path / "heads").iterdir(), *(tmp_path / "work").iterdir()] == []
+    store.close()
+
+
 def test_a_job_that_waits_can_be_cancelled(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         first, second = post(client, b"300").json(), post(client).json()
@@ -310,18 +327,11 @@ def test_twenty_clients_at_once_lose_nothing(tmp_path: Path) -> None:
 
 @contextmanager
 def deca_serve(store: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    program = "from deca.apps.cli import main; main()"
-    command = [sys.executable, "-c", program, "serve", "--no-browser", "--port", "0", "--store", str(store)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        found = re.search(r"http://localhost:\d+", line := process.stderr.readline())
-        assert found, line
-        with httpx.Client(base_url=found[0], timeout=120) as client:
-            yield process, client
-    finally:
-        process.kill()
-        process.wait()
+    with (
+        deca_server("serve", "--store", store) as (process, address),
+        httpx.Client(base_url=address, timeout=120) as client,
+    ):
+        yield process, client
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:

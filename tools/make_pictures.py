@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 import deca
-from deca.animation.expressions import PRESETS
+from deca.animation.presets import PRESETS
 from deca.apps.sheet import draw_sheet
 from deca.io.files import data_file
 

@@ -5,6 +5,8 @@ export interface About {
   version: string;
   uploads: boolean;
   heads: { id: string; name: string }[];
+  /** Strengths of actions by the preset's name; one without a side stands for both. */
+  presets: Record<string, Record<string, number>>;
   upload_bytes: number;
   keep_hours: number;
 }
@@ -43,17 +45,21 @@ export class Refusal extends Error {
 }
 
 export const about = (): Promise<About> => json("api/about");
-export const jobState = (id: string): Promise<JobState> => json(`api/jobs/${id}`);
-export const headFiles = (id: string): Promise<string[]> => json(`api/heads/${id}`);
-export const fileAddress = (id: string, name: string): string => `api/heads/${id}/files/${name}`;
-export const archiveAddress = (id: string): string => `api/heads/${id}/archive.zip`;
+export const jobState = (id: string): Promise<JobState> => json(jobAddress(id));
+export const headFiles = (id: string): Promise<string[]> => json(headAddress(id));
+export const fileAddress = (id: string, name: string): string => `${headAddress(id)}/files/${name}`;
+export const archiveAddress = (id: string): string => `${headAddress(id)}/archive.zip`;
+
+// An id may come from the address that somebody followed.
+const jobAddress = (id: string): string => `api/jobs/${encodeURIComponent(id)}`;
+const headAddress = (id: string): string => `api/heads/${encodeURIComponent(id)}`;
 
 export async function fileContent(id: string, name: string): Promise<ArrayBuffer> {
   return (await answer(fileAddress(id, name))).arrayBuffer();
 }
 
 export async function figure(id: string): Promise<TensorFile> {
-  return readSafetensors(await (await answer(`api/heads/${id}/figure.safetensors`)).arrayBuffer());
+  return readSafetensors(await (await answer(`${headAddress(id)}/figure.safetensors`)).arrayBuffer());
 }
 
 export function sendPhoto(photo: Blob, name: string, quality: Quality): Promise<JobState> {
@@ -64,10 +70,10 @@ export function sendPhoto(photo: Blob, name: string, quality: Quality): Promise<
 }
 
 export async function deleteJob(id: string): Promise<void> {
-  await answer(`api/jobs/${id}`, { method: "DELETE" });
+  await answer(jobAddress(id), { method: "DELETE" });
 }
 
-export function movement(photo: Blob, name: string, signal?: AbortSignal): Promise<SeenMovement> {
+export function movement(photo: Blob, name: string, signal: AbortSignal): Promise<SeenMovement> {
   const form = new FormData();
   form.append("photo", photo, name);
   return json("api/movement", { method: "POST", body: form, signal });
@@ -75,7 +81,7 @@ export function movement(photo: Blob, name: string, signal?: AbortSignal): Promi
 
 /** Follow a job until it has ended; a lost connection is taken up again by the browser. */
 export function follow(id: string, changed: (state: JobState) => void, lost: () => void): () => void {
-  const events = new EventSource(`api/jobs/${id}/events`);
+  const events = new EventSource(`${jobAddress(id)}/events`);
   let failures = 0;
   events.onmessage = (event) => {
     failures = 0;
@@ -104,7 +110,7 @@ async function answer(address: string, request?: RequestInit): Promise<Response>
     response = await fetch(address, request);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new Refusal(0, "The server cannot be reached. Is `deca serve` still running?", 2);
+    throw new Refusal(0, "The server cannot be reached. Is it still running?", 2);
   }
   if (response.ok) return response;
   let detail: unknown;

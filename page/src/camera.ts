@@ -1,5 +1,26 @@
-// Taking a photo with the camera, in a dialog.
+// The camera, and taking a photo with it in a dialog.
 import { byId } from "./controls";
+
+/** What the camera sees, about so many pixels wide; an Error that says what to do where it cannot be had. */
+export async function openCamera(width: number): Promise<MediaStream> {
+  if (!navigator.mediaDevices) {
+    throw new Error("Browsers lend the camera to pages of this machine or over HTTPS only; open the page on localhost.");
+  }
+  try {
+    return await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", width: { ideal: width } } });
+  } catch (error) {
+    const reasons: Record<string, string> = {
+      NotAllowedError: "The camera may not be used: allow it in the browser's settings for this page.",
+      NotFoundError: "This machine has no camera.",
+    };
+    const name = error instanceof DOMException ? error.name : "";
+    throw new Error(reasons[name] ?? "The camera gives no picture; another program may be using it.");
+  }
+}
+
+export function closeCamera(stream: MediaStream | null): void {
+  stream?.getTracks().forEach((track) => track.stop());
+}
 
 /** The photo that was taken, or null. */
 export async function takePhoto(): Promise<Blob | null> {
@@ -10,21 +31,19 @@ export async function takePhoto(): Promise<Blob | null> {
   problem.textContent = "";
   shoot.disabled = true;
   dialog.showModal();
+  const over = new AbortController();
+  const once = { once: true, signal: over.signal };
+  const closed = new Promise<void>((done) => dialog.addEventListener("close", () => done(), once));
+  const shot = new Promise<void>((done) => shoot.addEventListener("click", () => done(), once));
+  byId("close-camera").addEventListener("click", () => dialog.close(), once);
   let stream: MediaStream | null = null;
-  const closed = new Promise<void>((done) => dialog.addEventListener("close", () => done(), { once: true }));
-  const shot = new Promise<void>((done) => shoot.addEventListener("click", () => done(), { once: true }));
-  byId("close-camera").addEventListener("click", () => dialog.close(), { once: true });
   try {
-    if (!navigator.mediaDevices) throw new Error("insecure");
-    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", width: { ideal: 1280 } } });
+    stream = await openCamera(1280);
     video.srcObject = stream;
     await video.play();
     shoot.disabled = false;
   } catch (error) {
-    problem.textContent =
-      error instanceof Error && error.message === "insecure"
-        ? "Browsers lend the camera to pages of this machine or over HTTPS only; open the page on localhost."
-        : "The camera cannot be used. Allow it in the browser's settings for this page, or choose a photo.";
+    problem.textContent = (error as Error).message;
   }
   try {
     await Promise.race([shot, closed]);
@@ -35,7 +54,8 @@ export async function takePhoto(): Promise<Blob | null> {
     canvas.getContext("2d")!.drawImage(video, 0, 0);
     return await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.95));
   } finally {
-    stream?.getTracks().forEach((track) => track.stop());
+    over.abort();
+    closeCamera(stream);
     video.srcObject = null;
     if (dialog.open) dialog.close();
   }

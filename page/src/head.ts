@@ -92,6 +92,11 @@ export class Head {
     );
   }
 
+  /** Whether its expressions are facial actions, each from 0 to 1; otherwise they are components without names. */
+  get hasActions(): boolean {
+    return this.names.includes("jawOpen");
+  }
+
   /** Put actions and joints where a movement has them. */
   move(movement: Movement): void {
     this.surface.setWeights(this.weights(movement));

@@ -2,6 +2,7 @@
 import "./style.css";
 import * as api from "./api";
 import { takePhoto } from "./camera";
+import { Comparison } from "./comparison";
 import { byId, element, tabs } from "./controls";
 import { Figure } from "./figure";
 import { Head } from "./head";
@@ -12,28 +13,13 @@ import { lightPanel } from "./panels/light";
 import { posePanel } from "./panels/pose";
 import { savePanel } from "./panels/save";
 import { Stage, type View } from "./stage";
+import { showSending, showSteps } from "./steps";
 import { startTheme } from "./theme";
 
-const STEPS: Record<string, string> = {
-  starting: "Starting",
-  reading: "Reading the photo",
-  finding: "Finding the face",
-  geometry: "Fitting shape, pose and expression",
-  encoding: "Predicting shape, pose and expression",
-  eyes: "Aiming the eyes",
-  appearance: "Separating skin and light",
-  detail: "Recovering wrinkles",
-  texture: "Painting the texture",
-  writing: "Writing the files",
-};
-
 const canvas = byId<HTMLCanvasElement>("canvas");
-const photo = byId<HTMLImageElement>("photo");
-const wipe = byId<HTMLInputElement>("wipe");
-const compareButton = byId<HTMLButtonElement>("compare");
-const stage = new Stage(canvas, byId("tools"), (reason) => tell(`Wrinkles stay as they are: the decoder does not run here (${reason}).`));
+let stage: Stage;
+let comparison: Comparison;
 let drive: DrivePanel | null = null;
-let figure: Figure | null = null;
 let server: api.About;
 let shownId = "";
 /** Counts what is opened, so that what comes too late is dropped. */
@@ -43,20 +29,34 @@ void begin();
 
 async function begin(): Promise<void> {
   startTheme(byId("theme"));
-  bindStart();
-  bindStage();
+  // A browser would leave the page for what is dropped on it.
+  for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
   try {
     server = await api.about();
+    makeStage();
   } catch (error) {
     screen("start");
     complain(error);
     return;
   }
+  if (server.uploads) bindStart();
+  byId("upload").hidden = !server.uploads;
+  byId("start-title").textContent = server.uploads ? "A head from one photo" : "No head to be shown";
   byId("kept").textContent = `Results are deleted after ${hours(server.keep_hours)}.`;
   byId("again").hidden = !server.uploads;
   bindHeads();
   window.addEventListener("hashchange", () => void fromAddress());
   await fromAddress();
+}
+
+function makeStage(): void {
+  try {
+    stage = new Stage(canvas, byId("tools"), (reason) => tell(`Wrinkles stay as they are: the decoder does not run here (${reason}).`));
+  } catch {
+    throw new Error("This browser cannot draw in three dimensions: switch on WebGL 2 (hardware acceleration) in its settings, or take another.");
+  }
+  comparison = new Comparison(stage, () => drive?.end(), tell);
+  bindStage();
 }
 
 function hours(count: number): string {
@@ -87,7 +87,11 @@ async function fromAddress(): Promise<void> {
 }
 
 function screen(name: "start" | "progress" | "head"): void {
+  const before = document.body.dataset.screen;
   document.body.dataset.screen = name;
+  if (before === name || before === "loading") return;
+  // What had the focus is not seen any more: who uses keyboard or screen reader goes on here.
+  byId({ start: "start-title", progress: "progress-title", head: "canvas" }[name]).focus({ preventScroll: true });
 }
 
 // The start.
@@ -111,18 +115,14 @@ function bindStart(): void {
   });
   // A photo can be dropped anywhere.
   const drop = byId("drop");
-  window.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    drop.classList.add("over");
-  });
+  window.addEventListener("dragover", () => drop.classList.add("over"));
   window.addEventListener("dragleave", (event) => {
     if (event.relatedTarget === null) drop.classList.remove("over");
   });
   window.addEventListener("drop", (event) => {
-    event.preventDefault();
     drop.classList.remove("over");
     const dropped = event.dataTransfer?.files[0];
-    if (dropped && server?.uploads) void send(dropped, dropped.name);
+    if (dropped) void send(dropped, dropped.name);
   });
 }
 
@@ -136,7 +136,7 @@ async function send(file: Blob, name: string): Promise<void> {
   const quality = document.querySelector<HTMLInputElement>("input[name=quality]:checked")!.value as api.Quality;
   const mine = ++turn;
   preview(file);
-  listSteps([]);
+  showSending();
   screen("progress");
   try {
     const job = await api.sendPhoto(file, name, quality);
@@ -168,7 +168,7 @@ function preview(file: Blob | null): void {
 function followJob(job: api.JobState): void {
   const mine = ++turn;
   screen("progress");
-  showProgress(job);
+  showSteps(job);
   const leave = api.follow(
     job.id,
     (state) => {
@@ -176,7 +176,7 @@ function followJob(job: api.JobState): void {
         leave();
         return;
       }
-      showProgress(state);
+      showSteps(state);
       if (state.state === "done") void open(state.id).catch(failed);
       if (state.state === "failed") failed(new Error(state.error ?? "It failed."));
     },
@@ -197,33 +197,6 @@ function followJob(job: api.JobState): void {
   };
 }
 
-function listSteps(steps: string[]): void {
-  byId("steps").replaceChildren(
-    ...steps.map((step) => element("li", { "data-step": step }, STEPS[step] ?? step)),
-  );
-  if (!steps.length) byId("steps").append(element("li", { class: "now" }, "Sending the photo"));
-}
-
-function showProgress(job: api.JobState): void {
-  listSteps(job.steps);
-  const now = job.step === null ? -1 : job.steps.indexOf(job.step);
-  byId("steps").querySelectorAll("li").forEach((item, index) => {
-    item.classList.toggle("over", index < now || job.state === "done");
-    item.classList.toggle("now", index === now);
-    if (index === now) item.setAttribute("aria-current", "step");
-  });
-  const text =
-    job.state === "waiting"
-      ? job.ahead
-        ? `Waiting: ${job.ahead} ${job.ahead === 1 ? "photo is" : "photos are"} done first`
-        : "Waiting"
-      : now >= 0
-        ? `Step ${now + 1} of ${job.steps.length}: ${STEPS[job.step!] ?? job.step}`
-        : "";
-  byId("announcement").textContent = text;
-  byId("progress-title").textContent = job.state === "waiting" && job.ahead ? text : "Making the head";
-}
-
 // The head.
 
 async function open(id: string): Promise<void> {
@@ -237,19 +210,18 @@ async function open(id: string): Promise<void> {
   preview(null);
   shownId = id;
   const name = server.heads.find((listed) => listed.id === id)?.name ?? "head";
-  stopComparing();
+  comparison.stop();
   screen("head");
   stage.setHead(head);
-  figure = new Figure(head, stage);
+  const figure = new Figure(head, stage);
   drive = new DrivePanel(figure);
-  photo.removeAttribute("src");
-  if (files.includes("photo.jpg")) photo.src = api.fileAddress(id, "photo.jpg");
+  comparison.setFigure(figure, files.includes("photo.jpg") ? api.fileAddress(id, "photo.jpg") : null);
   const deleted = () => {
     history.pushState(null, "", location.pathname);
     close();
   };
   tabs(byId("tabs"), byId("pages"), [
-    { title: "Expression", content: expressionPanel(figure) },
+    { title: "Expression", content: expressionPanel(figure, server.presets) },
     { title: "Pose", content: posePanel(figure) },
     { title: "Identity", content: identityPanel(figure, stage) },
     { title: "Light", content: lightPanel(stage) },
@@ -267,14 +239,12 @@ function close(): void {
   shownId = "";
   drive?.end();
   drive = null;
-  figure = null;
-  stopComparing();
+  comparison.setFigure(null, null);
   stage.setHead(null);
   preview(null);
   byId("pages").replaceChildren();
   byId("tabs").replaceChildren();
   byId("tabs").onkeydown = null;
-  photo.removeAttribute("src");
   document.title = "deca";
   screen("start");
   complain(null);
@@ -318,76 +288,6 @@ function bindStage(): void {
     act();
   });
   canvas.addEventListener("dblclick", () => stage.frame());
-  canvas.addEventListener("stage-resized", () => {
-    if (!photo.hidden) layPhoto();
-  });
-  const ownPhoto = byId<HTMLInputElement>("own-photo");
-  compareButton.addEventListener("click", () => {
-    if (!photo.hidden) stopComparing();
-    else if (photo.hasAttribute("src")) startComparing();
-    // `deca reconstruct` keeps no photo: whoever has it can show it.
-    else ownPhoto.click();
-  });
-  ownPhoto.addEventListener("change", () => {
-    const chosen = ownPhoto.files?.[0];
-    ownPhoto.value = "";
-    if (chosen) void showOwnPhoto(chosen);
-  });
-  wipe.addEventListener("input", showWipe);
-}
-
-function startComparing(): void {
-  if (!figure) return;
-  drive?.end();
-  figure.goTo(figure.head.start());
-  photo.hidden = false;
-  byId("wipe-label").hidden = false;
-  byId("stage").classList.add("comparing");
-  compareButton.setAttribute("aria-pressed", "true");
-  layPhoto();
-  showWipe();
-  wipe.focus({ preventScroll: true });
-}
-
-async function showOwnPhoto(file: File): Promise<void> {
-  const head = figure?.head;
-  if (!head) return;
-  const address = URL.createObjectURL(file);
-  photo.src = address;
-  try {
-    await photo.decode();
-    const { width, height } = head.photo;
-    if (Math.abs(photo.naturalWidth / photo.naturalHeight - width / height) > 0.01) {
-      throw new Error(`This is another photo: the head was made of one of ${width} × ${height} pixels.`);
-    }
-    startComparing();
-  } catch (error) {
-    photo.removeAttribute("src");
-    tell(error instanceof DOMException ? `${file.name} cannot be shown by the browser.` : (error as Error).message);
-  } finally {
-    // The picture is decoded; its address is not needed any more.
-    URL.revokeObjectURL(address);
-  }
-}
-
-function stopComparing(): void {
-  photo.hidden = true;
-  byId("wipe-label").hidden = true;
-  byId("stage").classList.remove("comparing");
-  compareButton.setAttribute("aria-pressed", "false");
-  canvas.style.clipPath = "";
-  stage.compare(false);
-}
-
-function layPhoto(): void {
-  const place = stage.compare(true);
-  if (!place) return;
-  for (const [name, pixels] of Object.entries(place)) photo.style.setProperty(name, `${pixels}px`);
-}
-
-function showWipe(): void {
-  canvas.style.clipPath = `inset(0 0 0 ${wipe.value}%)`;
-  byId("stage").style.setProperty("--wipe", `${wipe.value}%`);
 }
 
 function complain(error: unknown): void {

@@ -1,6 +1,9 @@
 // Displacement maps to their slopes, which is what shading needs of them.
 import * as THREE from "three";
 
+/** Texels along a side of what the detail decoder gives. */
+export const RELIEF_SIZE = 256;
+
 /**
  * Slopes along u and down v, by central differences, as pairs of half-precision numbers.
  *

@@ -10,6 +10,7 @@ export type View = Look | "wireframe";
 
 const FIELD_OF_VIEW = 24;
 const SLOW_FRAME_MS = 80;
+const FAST_FRAME_MS = 25;
 const STILL_MS = 600;
 
 export interface Lamp {
@@ -37,13 +38,13 @@ export class Stage {
   private readonly sky = new THREE.HemisphereLight(0xffffff, 0x8a8178, 1.1);
   private readonly wrinkles: Wrinkles;
   private head: Head | null = null;
-  private movement: Movement | null = null;
   private view: View = "texture";
   private detail = 1;
   private photoLight = false;
   private comparing = false;
   private asked = false;
-  private lastFrame = 0;
+  /** By how much fewer pixels a side has while something moves, and at the moment. */
+  private movingCoarseness = 1;
   private coarseness = 1;
   private sharpen = 0;
   private readonly pixelRatio = Math.min(window.devicePixelRatio, 2);
@@ -65,6 +66,7 @@ export class Stage {
     this.wrinkles = new Wrinkles(() => this.ask(), failed);
     this.setLamp({ azimuth: -35, elevation: 35, strength: 1 });
     new ResizeObserver(() => this.resize()).observe(canvas.parentElement!);
+    canvas.addEventListener("webglcontextrestored", () => this.ask());
     this.resize();
   }
 
@@ -73,7 +75,6 @@ export class Stage {
     this.head?.dispose();
     this.head?.root.removeFromParent();
     this.head = head;
-    this.movement = null;
     if (head) {
       head.uniforms.changeSlopes.value = this.wrinkles.texture;
       this.scene.add(head.root);
@@ -86,7 +87,6 @@ export class Stage {
 
   move(movement: Movement): void {
     if (!this.head) return;
-    this.movement = movement;
     this.head.move(movement);
     this.wrinkles.show(this.head.decoderInput(movement));
     this.ask();
@@ -232,40 +232,42 @@ export class Stage {
   private ask(): void {
     if (this.asked) return;
     this.asked = true;
-    requestAnimationFrame((now) => {
+    const since = performance.now();
+    requestAnimationFrame(() => {
       this.asked = false;
-      this.adapt(now);
+      this.adapt(performance.now() - since);
       this.draw();
     });
   }
 
   /**
    * Where drawing is slow, as without a graphics card, pictures of something that moves are made of fewer pixels, and
-   * the last one of all of them.
+   * the last one of all of them. The browser lets a frame wait, here for so many milliseconds, while it still draws
+   * the one before.
    */
-  private adapt(now: number): void {
-    const took = now - this.lastFrame;
-    this.lastFrame = now;
+  private adapt(waited: number): void {
+    const moving = this.sharpen !== 0;
     clearTimeout(this.sharpen);
-    this.sharpen = window.setTimeout(() => this.setCoarseness(1), STILL_MS);
-    // After a pause the time since the last picture says nothing.
-    if (took > SLOW_FRAME_MS && took < STILL_MS) this.setCoarseness(Math.min(3, this.coarseness * 1.6));
+    this.sharpen = window.setTimeout(() => {
+      this.sharpen = 0;
+      if (this.coarseness === 1) return;
+      this.setCoarseness(1);
+      this.draw();
+    }, STILL_MS);
+    // A movement's first frame has waited for nothing.
+    if (moving && waited > SLOW_FRAME_MS) this.movingCoarseness = Math.min(3, this.movingCoarseness * 1.6);
+    if (moving && waited < FAST_FRAME_MS) this.movingCoarseness = Math.max(1, this.movingCoarseness / 1.2);
+    this.setCoarseness(this.movingCoarseness);
   }
 
   private setCoarseness(coarseness: number): void {
     if (coarseness === this.coarseness) return;
     this.coarseness = coarseness;
     this.renderer.setPixelRatio(this.pixelRatio / coarseness);
-    this.draw();
   }
 
   private draw(): void {
     if (this.canvas.clientWidth === 0) return;
     this.renderer.render(this.scene, this.comparing ? this.photoCamera : this.camera);
-  }
-
-  /** What is shown at the moment. */
-  get shown(): Movement | null {
-    return this.movement;
   }
 }

@@ -1,13 +1,14 @@
 // The wrinkles that an expression adds, decoded as fast as they come and never more than one at a time.
 import type * as THREE from "three";
 import type { DecoderInput } from "./head";
-import { slopesTexture } from "./slopes";
+import { RELIEF_SIZE, slopesTexture } from "./slopes";
 import type { Moves, Person, Reply } from "./wrinkles.worker";
 
-const SIZE = 256;
+/** Marks an update in the browser's timeline. */
+const MARK = "wrinkles";
 
 export class Wrinkles {
-  readonly texture: THREE.DataTexture = slopesTexture(new Float32Array(SIZE * SIZE), SIZE, 1, false);
+  readonly texture: THREE.DataTexture = slopesTexture(new Float32Array(RELIEF_SIZE * RELIEF_SIZE), RELIEF_SIZE, 1, false);
   private worker: Worker | null = null;
   private busy = false;
   private decoding = false;
@@ -57,7 +58,9 @@ export class Wrinkles {
     if (!this.decoding) return;
     (this.texture.image.data as unknown as Uint16Array).set(reply.slopes);
     this.texture.needsUpdate = true;
-    performance.mark("wrinkles");
+    // The last one alone: the browser would keep them all.
+    performance.clearMarks(MARK);
+    performance.mark(MARK);
     this.changed();
     this.send();
   }

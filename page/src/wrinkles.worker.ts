@@ -1,7 +1,7 @@
 // Runs the detail decoder off the page's thread: expression and jaw in, slopes of what they add to the relief out.
 import * as ort from "onnxruntime-web/wasm";
 import network from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
-import { slopes } from "./slopes";
+import { RELIEF_SIZE, slopes } from "./slopes";
 
 export interface Person {
   kind: "person";
@@ -16,9 +16,7 @@ export interface Moves {
   expression: Float32Array;
 }
 
-export type Reply = { kind: "slopes"; slopes: Uint16Array<ArrayBuffer>; size: number } | { kind: "failed"; reason: string };
-
-const SIZE = 256;
+export type Reply = { kind: "slopes"; slopes: Uint16Array<ArrayBuffer> } | { kind: "failed"; reason: string };
 
 ort.env.wasm.wasmPaths = { wasm: new URL(network, self.location.href).href };
 // One thread runs it fast enough, and needs no isolation from other pages.
@@ -26,7 +24,7 @@ ort.env.wasm.numThreads = 1;
 
 const session = ort.InferenceSession.create(new URL("../api/decoder.onnx", self.location.href).href);
 let detail = new Float32Array();
-let reconstructed = new Float32Array(SIZE * SIZE);
+let reconstructed = new Float32Array(RELIEF_SIZE * RELIEF_SIZE);
 
 // One after the other: what an expression adds needs the person's own relief first.
 let last: Promise<void> = Promise.resolve();
@@ -43,8 +41,8 @@ async function answer(message: Person | Moves): Promise<void> {
     }
     const change = await decoded(message);
     for (let texel = 0; texel < change.length; texel++) change[texel]! -= reconstructed[texel]!;
-    const result = slopes(change, SIZE, 1);
-    reply({ kind: "slopes", slopes: result, size: SIZE }, [result.buffer]);
+    const result = slopes(change, RELIEF_SIZE, 1);
+    reply({ kind: "slopes", slopes: result }, [result.buffer]);
   } catch (error) {
     reply({ kind: "failed", reason: String(error) }, []);
   }

@@ -2,30 +2,19 @@
 //
 // Writes pictures and downloads to OUT_DIR and prints, as JSON, what it found. With UPLOADS it sends the photo so many
 // times instead and prints how much memory that took.
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
-import { flags } from "./flags.mjs";
+import { complaintsOf, picture as pictureOf, press as preset, withChromium } from "./chromium.mjs";
 
 const [address, out, photo, uploads] = process.argv.slice(2);
-const profile = await mkdtemp(join(tmpdir(), "deca-chromium-"));
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  headless: true,
-  args: flags,
-  viewport: { width: 1440, height: 900 },
-  acceptDownloads: true,
-});
 const complaints = [];
 const elsewhere = [];
+let browser;
+let profile;
 
 async function opened() {
   const page = await browser.newPage();
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.text().startsWith("THREE.")) complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
+  complaintsOf(page, complaints);
   page.on("request", (request) => {
     if (!/^(blob:|data:)/.test(request.url()) && !request.url().startsWith(address)) elsewhere.push(request.url());
   });
@@ -42,24 +31,7 @@ async function upload(page, file) {
   await page.waitForSelector("[data-screen=head]", { timeout: 120_000 });
 }
 
-/** Wait until wrinkles and pictures are done: the stage looks the same twice. */
-async function still(page) {
-  let before = "";
-  for (let tries = 0; tries < 40; tries++) {
-    await page.waitForTimeout(700);
-    const now = (await page.locator("#stage").screenshot()).toString("base64");
-    if (now === before) return;
-    before = now;
-  }
-  throw new Error("the stage does not come to rest");
-}
-
-async function picture(page, name) {
-  await still(page);
-  await page.locator("#stage").screenshot({ path: join(out, `${name}.png`) });
-}
-
-const preset = (page, name) => page.getByRole("button", { name, exact: true }).click();
+const picture = (page, name) => pictureOf(page, out, name);
 
 async function atTheDesk() {
   const found = {};
@@ -100,6 +72,7 @@ async function atTheDesk() {
   await page.locator("#detail").fill("0");
   await picture(page, "neutral_coarse");
   await page.locator("#detail").fill("1");
+  found.detailWidth = (await page.locator("#detail").boundingBox()).width;
 
   // A slider by keyboard alone.
   await page.getByLabel("Both sides together").uncheck();
@@ -138,16 +111,6 @@ async function atTheDesk() {
   await picture(page, "compare_head");
   await page.getByRole("button", { name: "Compare with photo" }).click();
 
-  // Another face moves it.
-  await page.getByRole("tab", { name: "Expression" }).click();
-  await preset(page, "Neutral");
-  await page.getByRole("tab", { name: "Drive" }).click();
-  await page.locator("#page-4 input[type=file]").first().setInputFiles(photo);
-  await page.getByText("The head has the photo's expression.").waitFor({ timeout: 60_000 });
-  await page.waitForTimeout(600);
-  await page.getByRole("tab", { name: "Expression" }).click();
-  found.drivenSmile = await page.getByRole("slider", { name: "Mouth smile left" }).inputValue();
-
   await page.getByRole("tab", { name: "Save" }).click();
   for (const [name, link] of Object.entries({ "head.glb": "Head (GLB)", "head.zip": "All files (ZIP)", "view.png": "Picture of this view" })) {
     const control = page.locator("#page-5 a, #page-5 button", { hasText: link });
@@ -169,14 +132,15 @@ async function atTheDesk() {
   found.updatesPerSecond = await page.evaluate(async () => {
     document.querySelector("#stage").style.display = "none";
     const input = document.querySelector("#page-0 .slider input");
-    performance.clearMarks();
+    let updates = 0;
+    new PerformanceObserver((marks) => (updates += marks.getEntriesByName("wrinkles").length)).observe({ type: "mark" });
     const began = performance.now();
     for (let step = 0; performance.now() - began < 3000; step++) {
       input.valueAsNumber = (step % 100) / 100;
       input.dispatchEvent(new Event("input"));
       await new Promise((done) => setTimeout(done, 4));
     }
-    return performance.getEntriesByName("wrinkles").length / 3;
+    return updates / 3;
   });
   await page.close();
 
@@ -203,7 +167,7 @@ async function atTheDesk() {
 
 async function onAPhone(id) {
   const page = await browser.newPage();
-  page.on("pageerror", (error) => complaints.push(String(error)));
+  complaintsOf(page, complaints);
   await page.setViewportSize({ width: 390, height: 844 });
   await page.emulateMedia({ colorScheme: "dark" });
   await page.goto(`${address}/#${id}`);
@@ -214,7 +178,7 @@ async function onAPhone(id) {
     const box = (selector) => document.querySelector(selector).getBoundingClientRect().toJSON();
     return { width: document.documentElement.scrollWidth, tools: box("#tools"), stage: box("#stage"), panel: box("#panel") };
   });
-  await page.getByRole("button", { name: "Light or dark" }).click();
+  await page.getByRole("button", { name: "Dark theme" }).click();
   await page.screenshot({ path: join(out, "phone_light.png") });
   await page.close();
   return found;
@@ -253,11 +217,9 @@ async function again(count) {
   return after;
 }
 
-try {
+await withChromium({ viewport: { width: 1440, height: 900 }, acceptDownloads: true }, async (...opened) => {
+  [browser, profile] = opened;
   const found = uploads ? { memory: await again(Number(uploads)) } : { desk: await atTheDesk() };
   if (!uploads) found.phone = await onAPhone(found.desk.id);
   console.log(JSON.stringify({ ...found, complaints, elsewhere }));
-} finally {
-  await browser.close();
-  await rm(profile, { recursive: true, force: true });
-}
+});

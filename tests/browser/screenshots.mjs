@@ -1,13 +1,11 @@
 // node screenshots.mjs HEAD.glb OUT_DIR VIEWS.json: one PNG of the head for each named view, through three.js in Chromium.
 //
 // VIEWS.json is {name: {morphs: {...}, azimuth: degrees, ...}}, the arguments of show() in page.mjs. Prints, as JSON, what
-// the page found in the file, where each view's points fell, and every complaint of its console. The browser is $CHROMIUM or the system's.
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+// the page found in the file, where each view's points fell, and every complaint of its console.
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
-import { chromium } from "playwright-core";
-import { flags } from "./flags.mjs";
+import { complaintsOf, withChromium } from "./chromium.mjs";
 
 const [glb, out, viewFile] = process.argv.slice(2);
 const views = JSON.parse(await readFile(viewFile, "utf8"));
@@ -25,22 +23,9 @@ const server = createServer(async (request, response) => {
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 
-const profile = await mkdtemp(join(tmpdir(), "deca-chromium-"));
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  headless: true,
-  args: flags,
-  viewport: { width: 512, height: 512 },
-});
-try {
+await withChromium({ viewport: { width: 512, height: 512 } }, async (browser) => {
   const page = await browser.newPage();
-  const complaints = [];
-  // Warnings of three.js count; the driver's remarks on the speed of taking screenshots do not.
-  page.on("console", (message) => {
-    const text = message.text();
-    if (message.type() === "error" || text.startsWith("THREE.")) complaints.push(text);
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
+  const complaints = complaintsOf(page);
   page.on("requestfailed", (request) => complaints.push(`failed: ${request.url()}`));
   await page.goto(`http://127.0.0.1:${server.address().port}/page.html`);
   try {
@@ -55,8 +40,5 @@ try {
   }
   const found = await page.evaluate(() => ({ ...window.head, show: undefined }));
   console.log(JSON.stringify({ ...found, complaints, pixels }));
-} finally {
-  await browser.close();
-  server.close();
-  await rm(profile, { recursive: true, force: true });
-}
+});
+server.close();

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,20 +20,9 @@ from deca.io.maps import encode_normals, encode_unit
 from deca.parameters import Parameters
 
 HERE = Path(__file__).parent
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SMILE = {"mouthSmileLeft": 1, "mouthSmileRight": 1}
 
-# tests/browser is not a package, so the marks of one file are all there is to skip by.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not shutil.which("node") or not (HERE / "node_modules" / "three").is_dir(),
-        reason="three.js is not installed: install Node 20, then run `npm ci` in tests/browser",
-    ),
-    pytest.mark.skipif(
-        not shutil.which(CHROMIUM), reason=f"{CHROMIUM} is missing: apt-get install chromium, or set CHROMIUM"
-    ),
-]
+pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)

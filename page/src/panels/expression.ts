@@ -1,21 +1,23 @@
-// Presets and the 52 actions.
+// Presets and the actions.
 import { button, checkbox, element, Slider } from "../controls";
-import { GROUPS, mirrored, PRESETS, readable, spoken } from "../expressions";
+import { capitalised, grouped, mirrored, readable, spoken, strengths } from "../expressions";
 import type { Figure } from "../figure";
 
 const hundredths = (value: number) => value.toFixed(2);
 
-export function expressionPanel(figure: Figure): HTMLElement {
+export function expressionPanel(figure: Figure, presets: Record<string, Record<string, number>>): HTMLElement {
+  const { names, hasActions } = figure.head;
   let linked = true;
   const sliders = new Map<string, Slider>();
-  for (const name of figure.head.names) {
+  for (const name of names) {
     sliders.set(
       name,
       new Slider({
         label: readable(name),
         name: spoken(name),
-        min: 0,
-        max: 1,
+        // Actions are on or off; components are deviations.
+        min: hasActions ? 0 : -3,
+        max: hasActions ? 1 : 3,
         step: 0.01,
         rest: 0,
         shown: hundredths,
@@ -36,26 +38,23 @@ export function expressionPanel(figure: Figure): HTMLElement {
   figure.onChange(show);
   show();
 
-  const preset = (weights: Record<string, number>) => {
-    const movement = figure.rest();
-    movement.joints = structuredClone(figure.movement.joints);
+  const take = (preset: Record<string, number>) => {
+    const movement = structuredClone(figure.movement);
     movement.joints.jaw = [0, 0, 0];
-    Object.assign(movement.expression, weights);
+    movement.expression = strengths(preset, names);
     figure.goTo(movement);
   };
-  const presets = element(
+  const shownPresets = Object.entries(presets).filter(([, preset]) => hasActions || !Object.keys(preset).length);
+  const chips = element(
     "div",
     { class: "chips", role: "group", "aria-label": "Presets" },
     button("As in the photo", () => figure.goTo(figure.head.start())),
-    ...PRESETS.map(({ title, weights }) => button(title, () => preset(weights))),
+    ...shownPresets.map(([name, preset]) => button(capitalised(name), () => take(preset))),
   );
 
-  const groups = GROUPS.map(({ title, begins }) => {
-    const rows = figure.head.names
-      .filter((name) => begins.some((beginning) => name.startsWith(beginning)))
-      .map((name) => sliders.get(name)!.row);
-    return element("details", { open: "" }, element("summary", {}, title), ...rows);
-  }).filter((group) => group.querySelector(".slider"));
+  const groups = [...grouped(names)].map(([title, members]) =>
+    element("details", { open: "" }, element("summary", {}, title), ...members.map((name) => sliders.get(name)!.row)),
+  );
   const none = element("p", { class: "note", hidden: "" }, "No action has such a name.");
   const search = element("input", { type: "search", placeholder: "Find an action", "aria-label": "Find an action" });
   search.addEventListener("input", () => {
@@ -75,5 +74,5 @@ export function expressionPanel(figure: Figure): HTMLElement {
   const both = checkbox("Both sides together", linked, (on) => {
     linked = on;
   });
-  return element("div", {}, presets, element("div", { class: "search" }, search, both), ...groups, none);
+  return element("div", {}, chips, element("div", { class: "search" }, search, both), ...groups, none);
 }

@@ -38,10 +38,13 @@ export function savePanel(
       ),
     ),
   );
-  const picture = button("Picture of this view (PNG)", async () => {
-    save(await stage.screenshot(), `${name}.png`);
-    tell("The picture is saved.");
-  });
+  const attempt = (act: () => Promise<void>) => act().catch((error: Error) => tell(error.message));
+  const picture = button("Picture of this view (PNG)", () =>
+    attempt(async () => {
+      save(await stage.screenshot(), `${name}.png`);
+      tell("The picture is saved.");
+    }),
+  );
   const weights = button("Weights of this expression (JSON)", () => {
     const content = JSON.stringify(figure.movement, null, 1);
     save(new Blob([content], { type: "application/json" }), `${name}-expression.json`);
@@ -58,10 +61,11 @@ export function savePanel(
   if (deleted) {
     const remove = button(
       "Delete this head from the server",
-      async () => {
-        await deleteJob(id);
-        deleted();
-      },
+      () =>
+        attempt(async () => {
+          await deleteJob(id);
+          deleted();
+        }),
       "danger",
     );
     content.append(remove);

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tyro.conf import Positional
 from tyro.extras import SubcommandApp
@@ -297,7 +298,8 @@ def doctor() -> int:
     findings = examine()
     for finding in findings:
         style = "" if not finding.remedy else "red" if finding.needed else "yellow"
-        table.add_row(finding.subject, finding.found, finding.remedy, style=style)
+        # Escaped: deca[serve] is no markup.
+        table.add_row(*map(escape, (finding.subject, finding.found, finding.remedy)), style=style)
     Console().print(table)
     return 1 if any(finding.remedy and finding.needed for finding in findings) else 0
 

@@ -30,6 +30,16 @@ REQUIRED = (
     "pygltflib",
     "tyro",
 )
+EXTRAS = {
+    "evaluate": ("deca evaluate", ("matplotlib", "trimesh")),
+    "heic": ("HEIC photos", ("pillow-heif",)),
+    "openvino": ("faster networks on processors", ("openvino",)),
+    "ray": ("deca reconstruct --engine ray", ("ray",)),
+    "serve": ("deca serve and deca view: the page", ("fastapi", "python-multipart", "uvicorn")),
+    "train": ("deca train", ("lightning-fabric", "tensorboard")),
+    "video": ("videos and cameras: deca track, deca animate", ("av",)),
+}
+"""What each extra of pyproject.toml is for, and the packages that it brings."""
 # Beside the head that FLAME's files make.
 PUBLISHED_MODEL = ("deca-weights",)
 RELEASED_MODEL = (*PUBLISHED_MODEL, "uv-face-eye-mask", "fixed-displacement")
@@ -58,7 +68,7 @@ def examine() -> list[Finding]:
         _device(),
     ]
     findings += [_package(name) for name in REQUIRED]
-    findings.append(_heic())
+    findings += [_extra(name, *extra) for name, extra in EXTRAS.items()]
     findings.append(_head())
     findings += [_file(name) for name in NETWORKS]
     findings += _assets()
@@ -78,11 +88,20 @@ def _package(name: str) -> Finding:
         return Finding(name, "missing", f"pip install {name}")
 
 
-def _heic() -> Finding:
+def _extra(name: str, purpose: str, packages: tuple[str, ...]) -> Finding:
+    """Whether the packages of `deca[name]` are here; nothing else needs them."""
+    if missing := [package for package in packages if not _is_installed(package)]:
+        found = f"{purpose}; not installed: {', '.join(missing)}"
+        return Finding(f"deca[{name}]", found, f"pip install 'deca[{name}]'", needed=False)
+    return Finding(f"deca[{name}]", f"{purpose}; installed")
+
+
+def _is_installed(package: str) -> bool:
     try:
-        return Finding("HEIC photos", f"pillow-heif {version('pillow-heif')}")
+        version(package)
     except PackageNotFoundError:
-        return Finding("HEIC photos", "not readable", "pip install 'deca[heic]'", needed=False)
+        return False
+    return True
 
 
 def _head() -> Finding:

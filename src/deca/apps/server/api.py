@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
+import logging
+import shutil
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 from fastapi import FastAPI, Form, HTTPException, Request, Response, UploadFile
 from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
-from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile as ReceivedFile
 
+from deca.animation.presets import PRESETS
 from deca.apps.server.guard import Guard, Rate
 from deca.apps.server.heads import FILES, Heads, HeadStore
 from deca.apps.server.jobs import Jobs, JobState
@@ -45,8 +45,10 @@ FileName = Literal[
     "photo.jpg",
 ]
 assert set(FileName.__args__) == set(FILES)
+_LOG = logging.getLogger("uvicorn.error")  # the server's own
 _SWEEP_SECONDS = 300
 _HEARTBEAT_SECONDS = 15.0
+_BLOCK = 1 << 20
 _FOREVER = "public, max-age=31536000, immutable"  # names of built files change with their content
 
 
@@ -74,6 +76,8 @@ class About(BaseModel):
     """Whether photos can be sent."""
     heads: list[Listed]
     """With `deca view`: the heads of the folder."""
+    presets: dict[str, dict[str, float]]
+    """Expressions by name: strengths of actions, one without a side for both."""
     upload_bytes: int
     keep_hours: float
 
@@ -142,6 +146,7 @@ def make_app(
             version=version("deca"),
             uploads=jobs is not None,
             heads=listed,
+            presets={name: dict(actions) for name, actions in PRESETS.items()},
             upload_bytes=limits.upload_bytes,
             keep_hours=limits.keep_seconds / 3600,
         )
@@ -155,7 +160,7 @@ class _Desk:
 
     def __init__(self, heads: Heads, helpers: WorkerPool) -> None:
         self._heads, self._helpers = heads, helpers
-        self._decoder: Future[bytes] | None = None
+        self._decoder: bytes | None = None
 
     def folder(self, head_id: str) -> Path:
         folder = self._heads.folder(head_id)
@@ -173,9 +178,9 @@ class _Desk:
 
     async def decoder(self) -> bytes:
         # The same for all heads, so it is made once.
-        if self._decoder is None or (self._decoder.done() and self._decoder.exception()):
-            self._decoder = self._helpers.submit(Decoder())
-        return await asyncio.wrap_future(self._decoder)
+        content = self._decoder or await self.ask(Decoder())
+        self._decoder = content
+        return content
 
 
 def _add_jobs(app: FastAPI, jobs: Jobs, store: HeadStore, rate: Rate) -> None:
@@ -256,17 +261,16 @@ def _add_heads(app: FastAPI, desk: _Desk) -> None:
         return FileResponse(path, media_type=FILES[name])
 
     @app.get(
-        "/api/heads/{head_id}/archive.zip", responses=unknown, tags=["heads"], response_class=FileResponse
+        "/api/heads/{head_id}/archive.zip",
+        responses=unknown,
+        tags=["heads"],
+        response_class=StreamingResponse,
     )
-    async def head_archive(head_id: str) -> FileResponse:
+    async def head_archive(head_id: str) -> StreamingResponse:
         """All files of a head in one."""
-        archive = await asyncio.to_thread(_archive, desk.folder(head_id))
-        return FileResponse(
-            archive,
-            media_type="application/zip",
-            filename="head.zip",
-            background=BackgroundTask(os.unlink, archive),
-        )
+        archive, size = await asyncio.to_thread(_archive, desk.folder(head_id))
+        headers = {"Content-Length": str(size), "Content-Disposition": 'attachment; filename="head.zip"'}
+        return StreamingResponse(_blocks(archive), media_type="application/zip", headers=headers)
 
     @app.get("/api/heads/{head_id}/figure.safetensors", responses=unknown, tags=["heads"])
     async def head_figure(head_id: str) -> Response:
@@ -324,24 +328,35 @@ def shown_name(name: str | None) -> str:
 async def _sweep(store: HeadStore, jobs: Jobs, limits: Limits) -> None:
     while True:
         await asyncio.sleep(min(_SWEEP_SECONDS, limits.keep_seconds / 2))
-        await asyncio.to_thread(store.sweep)
+        try:
+            await asyncio.to_thread(store.sweep)
+        except OSError:
+            _LOG.exception("old results cannot be deleted; trying again later")
         jobs.forget(limits.keep_seconds)
 
 
 def _keep(photo: ReceivedFile, path: Path) -> None:
     with open(path, "wb") as stream:
-        while block := photo.file.read(1 << 20):
-            stream.write(block)
+        shutil.copyfileobj(photo.file, stream, _BLOCK)
 
 
-def _archive(folder: Path) -> str:
-    handle, path = tempfile.mkstemp(suffix=".zip", prefix="deca-")
-    with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+def _archive(folder: Path) -> tuple[IO[bytes], int]:
+    """An archive in a file without a name, which is gone as soon as it is closed, and its size in bytes."""
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
+    with zipfile.ZipFile(stream, "w") as archive:
         for name in FILES:
             if (folder / name).is_file():
                 kind = zipfile.ZIP_STORED if name.endswith(("png", "jpg", "glb")) else zipfile.ZIP_DEFLATED
                 archive.write(folder / name, name, kind, compresslevel=1)
-    return path
+    size = stream.tell()
+    stream.seek(0)
+    return stream, size
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    with stream:
+        while block := stream.read(_BLOCK):
+            yield block
 
 
 def _busy(seconds: int) -> HTTPException:

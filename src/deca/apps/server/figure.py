@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,8 @@ def figure_file(folder: Path) -> bytes:
                                         multiplied and summed to its light
     head_to_photo    (2, 3)             pixels of the photo of (x, y, 1) in the head frame
 
-    The metadata says the head model, the names of its expressions (JSON), the size of the photo, how much of
-    the relief is to be shaded over the texture, and whether the default detail decoder drives it.
+    The metadata says the head model's licence, the size of the photo, how much of the relief is to be shaded
+    over the texture, and whether the default detail decoder drives it.
     """
     person = read_person(folder)
     data, parameters = person.deca.data, person.parameters
@@ -62,9 +61,7 @@ def figure_file(folder: Path) -> bytes:
         tensors[name] = getattr(parameters, name)[0].numpy()
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     metadata = {
-        "head": data.name,
         "licence": data.licence,
-        "expression_names": json.dumps(data.expression_names),
         "photo_width": str(record.image_size[0]),
         "photo_height": str(record.image_size[1]),
         "bumps": str(BUMPS),

@@ -103,7 +103,7 @@ class Guard:
             if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
                 return _error(403, "the request comes from another site's page")
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._most_bytes:
+        if not length.isdecimal() or int(length) > self._most_bytes:
             return _error(413, self._too_large)
         return None
 

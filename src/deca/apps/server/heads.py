@@ -133,22 +133,26 @@ class HeadStore:
 
     def _remove(self, folder: Path) -> None:
         # Out of sight first, so that nobody sees half of it.
-        gone = self._work / f"{folder.name}.deleted"
-        os.replace(folder, gone)
+        gone = self._work / f"{folder.name}.{secrets.token_hex(4)}.deleted"
+        try:
+            os.replace(folder, gone)
+        except FileNotFoundError:
+            return  # somebody else has deleted it at the same time
         shutil.rmtree(gone, ignore_errors=True)
 
     def _is_old(self, folder: Path) -> bool:
-        return time.time() - folder.stat().st_mtime > self._keep
+        """Whether a result's time is over; one that is gone meanwhile counts as old."""
+        try:
+            return time.time() - folder.stat().st_mtime > self._keep
+        except FileNotFoundError:
+            return True
 
     def folder(self, head_id: str) -> Path | None:
         """The folder of a result; None for an id that is not known, or whose time is over."""
         if not _ID.fullmatch(head_id):
             return None
         folder = self._heads / head_id
-        try:
-            return None if self._is_old(folder) else folder
-        except FileNotFoundError:
-            return None
+        return None if self._is_old(folder) else folder
 
     def listed(self) -> dict[str, str]:
         """None: a result is for whoever knows its id."""

@@ -50,11 +50,6 @@ class WorkerPool:
         for thread in self._threads:
             thread.start()
 
-    @property
-    def waiting(self) -> int:
-        """How many tasks no process has begun yet."""
-        return self._waiting.qsize()
-
     def submit(self, task: Task, listen: Listener = lambda step: None) -> Future[Any]:
         """Queue a task; its future can be cancelled while it waits. QueueFullError when there is no room."""
         item = _Item(task, listen, Future())
