@@ -295,9 +295,9 @@ def test_wrong_use_is_told_in_a_line(home, baked, monkeypatch, capsys, tmp_path)
         ((face, "--out", out, "--maps", 0), "--maps must be 1 to 12"),
         ((face, "--out", out, "--maps", 13), "--maps must be 1 to 12"),
         ((tmp_path / "none", "--out", out), "none"),
-        ((face, "--out", home / "out", "--overwrite"), "is no baked head"),
-        ((face, "--out", face, "--overwrite"), "is no baked head"),
-        ((face, "--out", home / "me.jpg", "--overwrite"), "is no baked head"),
+        ((face, "--out", home / "out", "--overwrite"), "is no folder of this command"),
+        ((face, "--out", face, "--overwrite"), "is no folder of this command"),
+        ((face, "--out", home / "me.jpg", "--overwrite"), "is no folder of this command"),
     ):
         assert run(monkeypatch, "bake", *arguments) == 2
         error = capsys.readouterr().err
