@@ -95,7 +95,10 @@ def test_what_cannot_be_trained_is_told_in_one_line(folder, tmp_path, monkeypatc
 
 def started(*arguments: str | Path) -> subprocess.Popen:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([DECA, "train", *arguments], env=environment, stderr=subprocess.PIPE, text=True)
+    command = [DECA, "train", *arguments]
+    return subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def wait_for(path: Path, process: subprocess.Popen) -> None:
@@ -128,13 +131,14 @@ def test_a_killed_run_goes_on_to_the_weights_of_one_that_never_was(folder, tmp_p
 
 
 @pytest.mark.slow
-def test_ctrl_c_writes_a_checkpoint(folder, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_writes_a_checkpoint(folder, tmp_path, number):
     path = written(folder, tmp_path / "out", steps=10000, checkpoint_every=9999, workers=1)
     process = started(path)
     wait_for(tmp_path / "out" / "config.json", process)
-    # The first step may not have begun; that is no reason to lose it.
+    # The first step may not have begun, nor the worker; that is no reason to lose it.
     time.sleep(1)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, number)
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 130, said
     assert "stopped; the same command goes on from here" in said
