@@ -266,7 +266,7 @@ def test_workers_read_the_same_faces(folder, tmp_path):
     program.write_text(WORKERS.format(folder=str(folder)))
     found = subprocess.run(
         [sys.executable, str(program)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,
