@@ -33,9 +33,9 @@ from deca.render.camera import project
 from deca.render.openness import openness
 from deca.render.pictures import clay, look, over
 from deca.render.surface import SurfaceModel
+from deca.training.ablations import ABLATIONS, DETAIL_CONSISTENCY
 
-ABLATIONS = PROJECT / "build" / "default" / "ablations"
-DETAIL, SHAPE = "without_detail_consistency", "without_shape_consistency"
+TRAINED = PROJECT / "build" / "default" / "ablations"
 PANEL, CAPTION = 300, 26
 _PAPER, _INK = (240, 240, 237), (40, 40, 40)
 _MAP_SIZE = 1024
@@ -79,24 +79,26 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write ablations.md beside the pictures")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    found = {name: ABLATIONS / f"{name}.safetensors" for name in (DETAIL, SHAPE)}
-    found = {name: path for name, path in found.items() if path.is_file()}
+    found = {ablation: TRAINED / f"{ablation.name}.safetensors" for ablation in ABLATIONS}
+    found = {ablation: path for ablation, path in found.items() if path.is_file()}
     if not found or not PHOTOS.is_dir():
-        lacking = ABLATIONS if PHOTOS.is_dir() else PHOTOS
+        lacking = TRAINED if PHOTOS.is_dir() else PHOTOS
         raise SystemExit(
             f"{lacking} is missing; `python tools/train_default.py PHOTOS --ablations` trains them"
         )
     options.out.mkdir(parents=True, exist_ok=True)
     shipped = OnePass(EncodingReconstructor(networks=default_networks()))
     artist, parts = Artist(), []
-    for name, path in found.items():
+    for ablation, path in found.items():
         without = OnePass(EncodingReconstructor(networks=read_small_networks(path)[0]))
         draw, told, text = (
-            (artist.details, detail_rows, _DETAIL) if name == DETAIL else (artist.shapes, shape_rows, _SHAPE)
+            (artist.details, detail_rows, _DETAIL)
+            if ablation == DETAIL_CONSISTENCY
+            else (artist.shapes, shape_rows, _SHAPE)
         )
-        draw(shipped, without).save(options.out / f"{name}.jpg", quality=88)
+        draw(shipped, without).save(options.out / f"{ablation.name}.jpg", quality=88)
         table = markdown(["one pass, people held back", "with", "without"], told(shipped, without))
-        parts.append(text.format(table=table, picture=f"{name}.jpg"))
+        parts.append(text.format(table=table, picture=f"{ablation.name}.jpg"))
     text = _INTRODUCTION + "".join(parts)
     print(text)
     if options.write:

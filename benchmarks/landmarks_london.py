@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from figures.people import PHOTOS, PLACES
 from rich.console import Console
 from rich.table import Table
 
@@ -31,13 +32,6 @@ from deca.photo.landmarks import INPUT_SIZE, Landmarker, landmarks
 from deca.photo.sampling import Photo
 from deca.render.camera import crop_to_photo, project
 
-PHOTOS = Path(__file__).parents[1].parent / "shared" / "photos" / "london"
-# iBUG index -> outline index.
-PLACES = {
-    **{8: 129, 33: 55, 36: 18, 39: 22, 42: 23, 45: 27, 48: 87},
-    **{50: 89, 51: 90, 52: 91, 54: 93, 57: 106, 62: 96, 66: 101},
-}
-
 
 def main() -> None:
     """Print the error at each point and the time for each photo."""
@@ -45,7 +39,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--photos", type=Path, default=PHOTOS, help="folder of *_neutral.jpg and *.points189.json"
+        "--photos", type=Path, default=PHOTOS / "london", help="folder of *_neutral.jpg and *.points189.json"
     )
     paths = sorted(parser.parse_args().photos.glob("*_neutral.jpg"))
     if not paths:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from typed import run
 from videos import write_video
 
 import deca
@@ -23,7 +21,7 @@ PAGE = (Path(__file__).parents[1] / "docs" / "animation.md").read_text()
 
 
 @pytest.mark.slow
-def test_the_commands_run_in_order(tmp_path: Path) -> None:
+def test_the_commands_run_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo = read_photo(data_file("astronaut.jpg"))
     for name in ("me.jpg", "me2.jpg", "friend.jpg"):
         shutil.copy(data_file("astronaut.jpg"), tmp_path / name)
@@ -36,17 +34,10 @@ def test_the_commands_run_in_order(tmp_path: Path) -> None:
     with (tmp_path / "capture.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([["time", "jawOpen"], *([k / 20, k / 8] for k in range(8))])
     (commands,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "OMP_NUM_THREADS": "1",
-    }
     for line in commands.splitlines():
         command = line.split("#")[0].split()
-        ran = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert ran.returncode == 0, f"{line}\n{ran.stderr}"
+        assert command[0] == "deca"
+        assert run(*command[1:], folder=tmp_path) == 0, f"{line}\n{capsys.readouterr().err}"
     for name in (
         "moved.mp4",
         "moved.glb",

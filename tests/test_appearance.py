@@ -8,6 +8,7 @@ from portrait import albedo_model, data, layout, model, side_light, take_portrai
 
 from deca.fitting.appearance import AppearanceConfig, fit_appearance, shading_map
 from deca.fitting.observation import Observation, observe
+from deca.fitting.photo_texture import PhotoTexture
 from deca.fitting.skin import seen_weights, skin_region
 
 SIZE = 192
@@ -101,3 +102,15 @@ def test_a_face_that_is_not_seen_keeps_the_mean_albedo_in_even_light() -> None:
     torch.testing.assert_close(
         shading, torch.full_like(shading, AppearanceConfig().brightness), atol=1e-2, rtol=0
     )
+
+
+def test_light_of_known_skin_leaves_its_albedo_and_explains_the_photo() -> None:
+    portrait = take_portrait(albedo=coefficients(3), lighting=side_light())
+    known = model().neutral().replace(albedo=portrait.parameters.albedo, camera=portrait.parameters.camera)
+    texture = PhotoTexture(data(), model(), SIZE)
+    found = texture.light(portrait.photo, portrait.vertices, portrait.vertices_photo, known)
+    torch.testing.assert_close(found.parameters.albedo, known.albedo, atol=0, rtol=0)
+    picture, albedo, shading = errors(portrait, portrait.observe(SIZE), found)
+    assert picture < 0.01
+    assert albedo < 0.02
+    assert shading < 0.02

@@ -23,12 +23,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pygltflib import GLTF2
+from typed import run
 
 from deca.animation.baking import Baker
 from deca.animation.correctives import Drivers, ReliefSample, choose_correctives
 from deca.animation.person import BUMPS, Person
 from deca.apps import bake as command
-from deca.apps import cli
 from deca.apps.bake import ENGINE_FILES, random_expressions
 from deca.apps.people import read_person
 from deca.io.baked_files import BakedError, decode_tilt, encode_tilt, read_baked
@@ -76,13 +76,6 @@ def about(baked) -> dict:
 @pytest.fixture(scope="module")
 def person(home) -> Person:
     return read_person(home / "out" / "me")
-
-
-def run(monkeypatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["deca", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    return int(stop.value.code or 0)
 
 
 def weights_of(about: dict, morphs: dict[str, float]) -> list[float]:
@@ -288,18 +281,18 @@ def test_tilts_keep_half_a_step(seed):
     assert float((found - tilt).abs().max()) < 0.5 / 127 * 5.3 * 1.5
 
 
-def test_wrong_use_is_told_in_a_line(home, baked, monkeypatch, capsys, tmp_path):
+def test_wrong_use_is_told_in_a_line(home, baked, capsys, tmp_path):
     face, out = home / "out" / "me", tmp_path / "new"
     for arguments, said in (
         ((face, "--out", baked), "is there already"),
         ((face, "--out", out, "--maps", 0), "--maps must be 1 to 12"),
         ((face, "--out", out, "--maps", 13), "--maps must be 1 to 12"),
         ((tmp_path / "none", "--out", out), "none"),
-        ((face, "--out", home / "out", "--overwrite"), "is no baked head"),
-        ((face, "--out", face, "--overwrite"), "is no baked head"),
-        ((face, "--out", home / "me.jpg", "--overwrite"), "is no baked head"),
+        ((face, "--out", home / "out", "--overwrite"), "is no folder of this command"),
+        ((face, "--out", face, "--overwrite"), "is no folder of this command"),
+        ((face, "--out", home / "me.jpg", "--overwrite"), "is no folder of this command"),
     ):
-        assert run(monkeypatch, "bake", *arguments) == 2
+        assert run("bake", *arguments) == 2
         error = capsys.readouterr().err
         assert said in error
         assert error.count("\n") == 1
@@ -309,7 +302,7 @@ def test_wrong_use_is_told_in_a_line(home, baked, monkeypatch, capsys, tmp_path)
 def test_another_head_has_nothing_to_bake(home, person, small_head, monkeypatch, capsys, tmp_path):
     other = replace(person, deca=Deca(small_head, 32), decode=None)
     monkeypatch.setattr(command, "read_person", lambda folder: other)
-    assert run(monkeypatch, "bake", home / "out" / "me", "--out", tmp_path / "new") == 2
+    assert run("bake", home / "out" / "me", "--out", tmp_path / "new") == 2
     assert "default head" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -320,7 +313,7 @@ def test_what_was_there_stays_where_writing_fails(home, baked, monkeypatch, caps
 
     monkeypatch.setattr(command, "write_decoder", full)
     before = {path: path.stat().st_mtime_ns for path in baked.iterdir()}
-    assert run(monkeypatch, "bake", home / "out" / "me", "--out", baked, "--overwrite") == 1
+    assert run("bake", home / "out" / "me", "--out", baked, "--overwrite") == 1
     assert "No space left" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in baked.iterdir()} == before
     assert not list(home.glob(".*"))

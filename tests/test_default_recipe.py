@@ -7,6 +7,7 @@ import json
 import pytest
 import train_default
 
+from deca.training.ablations import ABLATIONS
 from deca.training.config import read_config
 from deca.training.stages import loss_weights
 
@@ -22,13 +23,13 @@ def test_trainings_leave_out_the_people_held_back_and_know_their_losses(tmp_path
     assert set(config.losses) <= set(loss_weights(config))
 
 
-@pytest.mark.parametrize(("stage", "loss"), [("coarse", "shape_consistency"), ("detail", "consistency")])
-def test_an_ablation_differs_by_one_loss_and_its_folder(tmp_path, stage, loss):
-    whole = json.loads(train_default.write_config(stage, tmp_path).read_text())
-    path = train_default.write_config(stage, tmp_path, "without", loss)
+@pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda ablation: ablation.name)
+def test_an_ablation_differs_by_one_loss_and_its_folder(tmp_path, ablation):
+    whole = json.loads(train_default.write_config(ablation.stage, tmp_path).read_text())
+    path = train_default.write_config(ablation.stage, tmp_path, ablation)
     lacking = json.loads(path.read_text())
-    assert lacking["losses"].pop(loss) == 0
-    assert whole["losses"].pop(loss) > 0
-    assert lacking.pop("out") == str(tmp_path / "without")
+    assert lacking["losses"].pop(ablation.loss) == 0
+    assert whole["losses"].pop(ablation.loss) > 0
+    assert lacking.pop("out") == str(tmp_path / ablation.name)
     whole.pop("out")
     assert lacking == whole

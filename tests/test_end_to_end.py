@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typed import run
 
 import deca
 from deca.apps import cli
@@ -38,14 +39,6 @@ FILES = {
     "sheet.png",
     "texture.png",
 }
-
-
-def run(monkeypatch, *arguments: str | Path) -> int:
-    """The command in this process; its exit status."""
-    monkeypatch.setattr(sys, "argv", ["deca", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    return int(stop.value.code or 0)
 
 
 def report_lines(out: Path) -> list[dict[str, Any]]:
@@ -102,9 +95,9 @@ def test_the_landmarks_of_the_head_lie_on_the_face(out):
     np.testing.assert_allclose(left_eye, (248.5, 102.8), atol=3)
 
 
-def test_what_is_done_is_skipped_until_asked(out, monkeypatch, capsys):
+def test_what_is_done_is_skipped_until_asked(out, capsys):
     before = (out / "astronaut" / "head.glb").stat().st_mtime_ns
-    assert run(monkeypatch, "reconstruct", ASTRONAUT, "--out", out) == 0
+    assert run("reconstruct", ASTRONAUT, "--out", out) == 0
     assert "skipped" in capsys.readouterr().err
     assert (out / "astronaut" / "head.glb").stat().st_mtime_ns == before
 
@@ -135,15 +128,10 @@ def bad_photos(tmp_path) -> Path:
     return folder
 
 
-def test_each_bad_photo_gets_one_line_and_the_good_one_goes_through(
-    bad_photos, tmp_path, monkeypatch, capsys
-):
+def test_each_bad_photo_gets_one_line_and_the_good_one_goes_through(bad_photos, tmp_path, capsys):
     out = tmp_path / "out"
     gone = bad_photos / "gone.jpg"
-    assert (
-        run(monkeypatch, "reconstruct", bad_photos, gone, ASTRONAUT, "--out", out, "--texture-size", "512")
-        == 1
-    )
+    assert run("reconstruct", bad_photos, gone, ASTRONAUT, "--out", out, "--texture-size", "512") == 1
     lines = capsys.readouterr().err.splitlines()
     for name, said in {
         "empty.jpg": "0 bytes",
@@ -161,7 +149,7 @@ def test_each_bad_photo_gets_one_line_and_the_good_one_goes_through(
     assert sorted(entry["status"] for entry in report_lines(out)) == ["done"] + 8 * ["failed"]
 
 
-def test_wrong_usage_exits_with_two_and_one_line(tmp_path, monkeypatch, capsys):
+def test_wrong_usage_exits_with_two_and_one_line(tmp_path, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()
     not_a_folder = tmp_path / "file"
@@ -176,15 +164,15 @@ def test_wrong_usage_exits_with_two_and_one_line(tmp_path, monkeypatch, capsys):
         ((ASTRONAUT, "--out", tmp_path / "out", "--head", tmp_path / "gone.npz"), "no such head file"),
         (("--out", tmp_path / "out"), "no photos given"),
     ):
-        assert run(monkeypatch, "reconstruct", *arguments) == 2
+        assert run("reconstruct", *arguments) == 2
         error = capsys.readouterr().err.strip()
         assert said in error
         assert len(error.splitlines()) == 1
 
 
-def test_unknown_options_exit_with_two(tmp_path, monkeypatch, capsys):
-    assert run(monkeypatch, "reconstruct", ASTRONAUT, "--out", tmp_path, "--colour", "red") == 2
-    assert run(monkeypatch) == 2
+def test_unknown_options_exit_with_two(tmp_path, capsys):
+    assert run("reconstruct", ASTRONAUT, "--out", tmp_path, "--colour", "red") == 2
+    assert run() == 2
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch, capsys):
@@ -193,7 +181,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch, capsys):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("deca.apps.reconstruction.write_glb", full)
-    assert run(monkeypatch, "reconstruct", ASTRONAUT, "--out", tmp_path / "out", "--texture-size", "512") == 1
+    assert run("reconstruct", ASTRONAUT, "--out", tmp_path / "out", "--texture-size", "512") == 1
     assert "No space left" in capsys.readouterr().err
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -202,7 +190,7 @@ def test_version_and_doctor(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["deca", "--version"])
     cli.main()
     assert capsys.readouterr().out.strip() == "deca 0.1.0"
-    assert run(monkeypatch, "doctor") == 0
+    assert run("doctor") == 0
     said = capsys.readouterr().out
     for subject in ("torch", "device", "head", "face_landmarks_468.onnx"):
         assert subject in said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +12,8 @@ import torch
 from parity_files import published_folder
 from parity_weights import published_weights
 from safetensors.torch import load_file
+from typed import run
 
-from deca.apps import cli
 from deca.apps.published_model import published_head
 from deca.conversion.flame_head import with_counts
 from deca.geometry import euler_to_axis_angle
@@ -43,15 +42,6 @@ FILES = (
     "texture_data_256.npy",
     "deca_model.tar",
 )
-
-
-def run(*arguments: str | Path) -> int:
-    """The command in this process; its exit status."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["deca", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    return int(stop.value.code or 0)
 
 
 @pytest.fixture(scope="module")

@@ -241,7 +241,7 @@ def test_a_step_depends_on_the_seed_and_its_number_alone(folder, small_head):
     two = face_data(folder, small_head, **settings)
     assert same(two[2], expected[2])
     assert not same(two[1], expected[2])
-    found = list(two.loader(1, 3, 0))
+    found = list(two.batches(1, 3, 0))
     assert all(same(batch, other) for batch, other in zip(found, expected[1:], strict=True))
     assert not same(face_data(folder, small_head, seed=1, **settings)[0], expected[0])
 
@@ -253,7 +253,7 @@ from test_train_data import AugmentationConfig, face_data, same
 
 if __name__ == "__main__":
     data = face_data(Path({folder!r}), make_small_head(), augmentation=AugmentationConfig())
-    found = list(data.loader(1, 3, 2))
+    found = list(data.batches(1, 3, 2))
     assert len(found) == 2
     assert all(same(batch, data[number]) for number, batch in enumerate(found, 1))
     print("the same")
@@ -266,7 +266,7 @@ def test_workers_read_the_same_faces(folder, tmp_path):
     program.write_text(WORKERS.format(folder=str(folder)))
     found = subprocess.run(
         [sys.executable, str(program)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,

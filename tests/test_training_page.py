@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from small_head import make_small_head
 from training_faces import write_faces
+from typed import run
 
 from deca.io.heads import write_head
 from deca.training import coarse_stage, detail_stage
@@ -45,7 +43,7 @@ def test_the_table_of_stages_is_that_of_the_preset():
 
 
 @pytest.mark.slow
-def test_the_commands_run_in_order(tmp_path):
+def test_the_commands_run_in_order(tmp_path, capsys):
     write_head(make_small_head(), tmp_path / "head.npz")
     write_faces(tmp_path / "photos", people=2, photos=2, truth=False)
     write_faces(tmp_path / "synthetic", people=2, photos=2, truth=True)
@@ -54,15 +52,11 @@ def test_the_commands_run_in_order(tmp_path):
         length = {"steps": 1} if "steps" in settings else {"epochs": 0.5}
         (tmp_path / f"{settings['stage']}.json").write_text(json.dumps(settings | SMALLER | length))
     (commands,) = blocks("sh")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
     for line in commands.splitlines():
         command = line.split("#")[0].replace("120000", "2").split()
         assert command[:2] == ["deca", "train"]
-        finished = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert finished.returncode == 0, finished.stderr
-        assert "is written" in finished.stderr
+        status, said = run(*command[1:], folder=tmp_path), capsys.readouterr().err
+        assert status == 0, said
+        assert "is written" in said
     assert (tmp_path / "detail" / "checkpoints" / "step-00000002").is_dir()
     assert (tmp_path / "detail" / "weights.safetensors").is_file()

@@ -28,6 +28,7 @@ from deca.io.default_networks import DEFAULT_NETWORKS, write_small_networks
 from deca.io.files import data_file
 from deca.io.heads import default_head
 from deca.model.small_networks import SmallNetworks
+from deca.training.ablations import ABLATIONS, Ablation
 from deca.training.config import read_config
 from deca.training.stages import make_networks
 
@@ -35,8 +36,6 @@ TOOLS = Path(__file__).parent / "default_networks"
 SYNTHETIC_FACES, WRINKLED_FACES = 6_000, 1_000
 # Folders of wrinkled faces, which may be made at the same time.
 WRINKLED_SEEDS = range(21, 27)
-# What benchmarks/ablations.py compares.
-DETAIL, SHAPE = "without_detail_consistency", "without_shape_consistency"
 # Pixels of the squares that detail is learnt from.
 DETAIL_SIZE = 576
 
@@ -82,21 +81,21 @@ def main() -> None:
 def train_ablations(work: Path, trained: dict[str, Tensor]) -> None:
     """The detail networks once more without detail consistency, the coarse encoder without shape
     consistency."""
-    for stage, loss, name in (("detail", "consistency", DETAIL), ("coarse", "shape_consistency", SHAPE)):
-        deca("train", write_config(stage, work, name, loss))
-        other = load_file(work / name / "weights.safetensors")
-        part = {key: values for key, values in other.items() if key.startswith(f"{stage}_")}
-        export(trained | part, work, work / "ablations" / f"{name}.safetensors")
+    for ablation in ABLATIONS:
+        deca("train", write_config(ablation.stage, work, ablation))
+        other = load_file(work / ablation.name / "weights.safetensors")
+        part = {key: values for key, values in other.items() if key.startswith(f"{ablation.stage}_")}
+        export(trained | part, work, work / "ablations" / f"{ablation.name}.safetensors")
 
 
-def write_config(stage: str, work: Path, out: str | None = None, without: str | None = None) -> Path:
-    """A training's configuration with the paths of this working folder in place of WORK, and one loss left
-    out."""
+def write_config(stage: str, work: Path, ablation: Ablation | None = None) -> Path:
+    """A training's configuration with the paths of this working folder in place of WORK, and the loss of an
+    ablation left out."""
     settings = json.loads((TOOLS / f"{stage}.json").read_text().replace("WORK", str(work)))
-    name = out or stage
+    name = stage if ablation is None else ablation.name
     settings["out"] = str(work / name)
-    if without is not None:
-        settings["losses"][without] = 0
+    if ablation is not None:
+        settings["losses"][ablation.loss] = 0
     path = work / f"{name}.json"
     path.write_text(json.dumps(settings, indent=2) + "\n")
     return path

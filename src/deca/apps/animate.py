@@ -10,9 +10,10 @@ from rich.progress import track
 from deca.animation.motion import Motion, eased, transferred
 from deca.animation.person import Person
 from deca.apps.animate_options import AnimateOptions
-from deca.apps.drawing import VIDEO_ENDINGS, animated_frames, checked_output
+from deca.apps.drawing import animated_frames
 from deca.apps.drivers import CAPTURE_SUFFIX, MOTION_SUFFIX, Driver, read_driver
 from deca.apps.errors import UsageError, output_error
+from deca.apps.outputs import VIDEO_ENDINGS, checked_output
 from deca.apps.people import open_person, write_animated_glb
 from deca.io.maps import write_map
 from deca.io.motion_files import MotionFileError, write_arkit, write_motion

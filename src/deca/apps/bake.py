@@ -17,6 +17,7 @@ from deca.animation.baking import AngleErrors, Baker, Explained
 from deca.animation.person import Person
 from deca.apps.bake_options import BakeOptions
 from deca.apps.errors import UsageError, output_error
+from deca.apps.outputs import check_replaceable
 from deca.apps.people import has_default_networks, read_person
 from deca.io.baked_files import (
     DESCRIPTION,
@@ -63,8 +64,7 @@ def bake(options: BakeOptions, console: Console) -> None:
     """
     if not 1 <= options.maps <= MOST_MAPS:
         raise UsageError(f"--maps must be 1 to {MOST_MAPS}, found {options.maps}")
-    if options.out.exists():
-        _check_replaceable(options.out, options.overwrite)
+    check_replaceable(options.out, options.overwrite, DESCRIPTION)
     begun = time.perf_counter()
     torch.set_num_threads(1)
     person = read_person(options.folder)
@@ -118,14 +118,6 @@ def random_expressions(person: Person, count: int, part: int) -> Parameters:
         jaw=torch.from_numpy(np.stack([jaw for _, jaw in drawn])),
     )
     return jaw_as_action(expressions, data)
-
-
-def _check_replaceable(out: Path, overwrite: bool) -> None:
-    """Nothing but an older baked head is replaced, and only where that was asked for."""
-    if not overwrite:
-        raise UsageError(f"{out}: is there already; choose another --out, or --overwrite it")
-    if not (out / DESCRIPTION).is_file():
-        raise UsageError(f"{out}: is no baked head (it has no {DESCRIPTION}); choose another --out")
 
 
 def _decoder(person: Person, folder: Path) -> SmallDetailDecoder:

@@ -1,10 +1,9 @@
-"""Pictures of a person in motion, and the files that such pictures go into."""
+"""Pictures of a person in motion."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import repeat
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,33 +12,15 @@ from jaxtyping import UInt8
 from deca.animation.motion import Motion
 from deca.animation.person import Person
 from deca.apps.animate_options import PanelChoice
-from deca.apps.errors import UsageError, output_error
 from deca.apps.stream import in_order
 from deca.photo.sampling import Photo
 from deca.render.pictures import over
 
-VIDEO_ENDINGS = (".mp4", ".gif")
 PAPER = (240, 240, 237)
 FIELD = 1.25
 """Pictures show so many times the photo's crop of the face: the whole head."""
 
 Panel = UInt8[np.ndarray, "height width 3"]
-
-
-def checked_output(out: Path, endings: tuple[str, ...], overwrite: bool) -> str:
-    """The ending of an output file, in small letters; UsageError for another one or a file that is there."""
-    ending = out.suffix.lower()
-    if ending not in endings:
-        raise UsageError(f"{out}: the ending has to be one of {', '.join(endings)}")
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} is there already; --overwrite replaces it")
-    if ending == ".mp4":
-        import av  # noqa: F401  # what lacks is told of before the work, not after
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(out.parent, error) from None
-    return ending
 
 
 def animated_frames(

@@ -20,6 +20,7 @@ from deca.animation.motion import Motion
 from deca.animation.skin_light import SkinLight
 from deca.animation.smoothing import SmoothingConfig, scaled, smoothed
 from deca.apps.errors import UsageError, output_error
+from deca.apps.outputs import check_replaceable
 from deca.apps.people import person_of, write_animated_glb
 from deca.apps.reconstruct import FaceTask, Reconstructor, timed
 from deca.apps.reconstruction import Reconstruction
@@ -70,10 +71,7 @@ def track(options: TrackOptions, console: Console) -> None:
 
     Raises UsageError where nothing can be done, and OutputError where the results cannot be written.
     """
-    if options.out.exists() and not options.overwrite:
-        raise UsageError(f"{options.out} is there already; --overwrite replaces it")
-    if options.out.exists() and not (options.out / _SUMMARY).is_file():
-        raise UsageError(f"{options.out} is no folder of `deca track` and is not replaced; name another one")
+    check_replaceable(options.out, options.overwrite, _SUMMARY)
     try:
         reconstructor = Reconstructor(options.head, options.texture_size)
     except (HeadError, AssetError, FileNotFoundError) as error:

@@ -71,8 +71,7 @@ class PhotoTexture:
         parameters: Parameters,
     ) -> AppearanceFit:
         """Albedo and light of the skin that the photo shows."""
-        seen = observe(photo, vertices, vertices_photo, self.head_model, self.small_layout)
-        return fit_appearance(seen, parameters, self.data, self.small_layout, self.small_albedo_model)
+        return self._fitted(photo, vertices, vertices_photo, parameters, self.small_albedo_model)
 
     def light(
         self,
@@ -82,10 +81,9 @@ class PhotoTexture:
         parameters: Parameters,
     ) -> AppearanceFit:
         """The light of the skin that the photo shows, its albedo being that of the parameters."""
-        seen = observe(photo, vertices, vertices_photo, self.head_model, self.small_layout)
         known = AlbedoModel(self.small_albedo_model(parameters.albedo), self.small_albedo_model.basis[:0])
         nothing = parameters.replace(albedo=parameters.albedo[:, :0])
-        found = fit_appearance(seen, nothing, self.data, self.small_layout, known)
+        found = self._fitted(photo, vertices, vertices_photo, nothing, known)
         return replace(found, parameters=parameters.replace(lighting=found.parameters.lighting))
 
     def texture(
@@ -128,3 +126,15 @@ class PhotoTexture:
         return completed_texture(
             together, base, photos[best].observation, appearance, iris_colour, data, layout
         )
+
+    def _fitted(
+        self,
+        photo: Photo,
+        vertices: Float[Tensor, "1 vertex 3"],
+        vertices_photo: Float[Tensor, "vertex 3"],
+        parameters: Parameters,
+        albedo_model: AlbedoModel,
+    ) -> AppearanceFit:
+        """Light and the coefficients of an albedo model of the small size."""
+        seen = observe(photo, vertices, vertices_photo, self.head_model, self.small_layout)
+        return fit_appearance(seen, parameters, self.data, self.small_layout, albedo_model)

@@ -21,7 +21,6 @@ DEEPEST = 0.25
 """What is left of the light where no sky is open: inside the mouth, the nostrils and the ears."""
 COLOUR = (0.80, 0.78, 0.76)
 SHEEN = 0.06
-SHEEN_POWER = 24
 
 
 def _unit(direction: np.ndarray) -> np.ndarray:

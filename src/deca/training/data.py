@@ -3,7 +3,7 @@ step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,6 +27,7 @@ from deca.training.augmentation import as_found, vary_picture
 from deca.training.batch import FaceBatch, Truth
 from deca.training.config import AugmentationConfig, ConfigError, TrainConfig
 from deca.training.sampling import RingOrder
+from deca.training.signals import deaf_processes
 from deca.training.split import held_back
 
 _DENSE = 468
@@ -115,9 +116,13 @@ class FaceData(Dataset[FaceBatch]):
                 people.append(int(self._people[folder][photo]))
         return self._batch(faces, people, names)
 
-    def loader(self, first: int, last: int, workers: int) -> DataLoader[FaceBatch]:
-        """The parts from `first` to before `last`, read ahead by `workers` processes (0: none)."""
-        return DataLoader(
+    def batches(self, first: int, last: int, workers: int) -> Iterator[FaceBatch]:
+        """The parts from `first` to before `last`, read ahead by `workers` processes (0: none).
+
+        The processes end when the iterator does, not before: a signal to all of a training leaves them at
+        work until the loop has come to an end of its own.
+        """
+        loader = DataLoader(
             self,
             batch_size=None,
             sampler=range(first, last),
@@ -126,6 +131,8 @@ class FaceData(Dataset[FaceBatch]):
             # A fork of a process that has threads may crash both.
             multiprocessing_context="spawn" if workers else None,
         )
+        with deaf_processes():
+            return iter(loader)
 
     def _mirrored(self, ring: int, known: bool) -> bool:
         random = np.random.default_rng([self._config.seed, ring, 0, _RING])

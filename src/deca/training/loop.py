@@ -152,10 +152,8 @@ class _Run:
             self.out.mkdir(parents=True, exist_ok=True)
             with whole_file(self.out / CONFIG) as temporary:
                 temporary.write_text(config_text(config))
-        parts = iter(
-            self.faces.loader(
-                self.first * config.accumulation, self.steps * config.accumulation, config.workers
-            )
+        parts = self.faces.batches(
+            self.first * config.accumulation, self.steps * config.accumulation, config.workers
         )
         curves = Curves(self.out / CURVES, self.first) if rank_zero else None
         step, stopped = self.first, False

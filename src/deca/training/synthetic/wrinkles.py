@@ -33,7 +33,7 @@ _SINGLE = {
     "lips": {"mouthPucker": 1.0, "mouthFunnel": 0.5, "mouthRollUpper": 0.3, "mouthRollLower": 0.3},
     "chin": {"mouthShrugLower": 0.9, "mouthPressLeft": 0.35, "mouthPressRight": 0.35, "mouthPucker": 0.2},
 }
-MOVEMENTS = {name: actions for name, actions in _SINGLE.items()} | {
+MOVEMENTS = _SINGLE | {
     f"{name}{side}": {action.replace("*", side): share for action, share in actions.items()}
     for name, actions in _SIDED.items()
     for side in ("Left", "Right")
