@@ -25,7 +25,7 @@ DENSE_OUTLINE = (
 class LandmarkFitConfig:
     """Weights of the landmark fit. Lengths are fractions of the face's height in the image."""
 
-    noise: float = 0.008
+    noise: float = 0.012
     """Standard deviation of a landmark."""
     correlation: float = 4.0
     """How many neighbouring landmarks carry the information of one independent landmark."""
@@ -33,8 +33,9 @@ class LandmarkFitConfig:
     """Weight of an outline landmark along the outline, where it is free to slide, against across it."""
     outline_hidden: float = 0.1
     """Weight of an outline landmark on the side of the head that the camera does not see."""
-    expression_deviation: float = 0.7
-    """Prior standard deviation of a facial action; a statistical component's is one."""
+    expression_deviation: float = 2.5
+    """Prior standard deviation of a facial action, wide: what an action does not explain becomes shape, which
+    stays where the expression goes. A statistical component's is one."""
     expression_sparsity: float = 0.5
     """Slope of the cost by which small coefficients become zero, in units of that deviation."""
     jaw_deviation: float = 0.03
@@ -44,9 +45,9 @@ class LandmarkFitConfig:
     bound: float = 3.5
     """Largest shape coefficient."""
     iterations: int = 30
-    estimate_deviation: float = 0.5
+    estimate_deviation: float = 0.75
     """When an estimate is refined: how far from the truth its shape coefficients are, in prior deviations."""
-    estimated_action_deviation: float = 0.2
+    estimated_action_deviation: float = 0.3
     """The same of its facial actions; a statistical component's is that of the shape."""
 
 
