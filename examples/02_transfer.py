@@ -10,7 +10,7 @@ import torch
 
 from deca.animation.expressions import named_expression
 from deca.animation.motion import Motion, TransferConfig, transferred
-from deca.apps.animate import animated_frames
+from deca.apps.drawing import animated_frames
 from deca.apps.people import read_person, write_animated_glb
 from deca.io.videos import new_video
 

@@ -18,8 +18,9 @@ from deca.animation.person import Person
 from deca.animation.skin_light import SkinLight
 from deca.animation.smoothing import SmoothingConfig, scaled, smoothed
 from deca.apps.errors import UsageError
+from deca.apps.stream import ahead
 from deca.apps.track import track as track_video
-from deca.apps.track_faces import Track, ahead, people_of
+from deca.apps.track_faces import Track, people_of
 from deca.apps.track_options import TrackOptions
 from deca.head.model import Head
 from deca.io.files import data_file

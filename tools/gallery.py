@@ -22,8 +22,8 @@ from PIL import Image
 from rich.console import Console
 
 from deca.animation.motion import Motion, TransferConfig, eased, transferred
-from deca.apps.animate import animated_frames
 from deca.apps.batch import reconstruct_photos
+from deca.apps.drawing import animated_frames
 from deca.apps.options import ReconstructOptions
 from deca.apps.people import read_person
 from deca.io.videos import new_video

@@ -89,15 +89,15 @@ def _fitted_texture(reconstructor: Reconstructor, person: Person) -> UInt8[np.nd
     head_model = reconstructor.deca.head_model
     landmarks_photo = torch.from_numpy(found.dense468[:, :2])
     crop, fit = reconstructor.geometry(found)
-    vertices = head_model(fit.parameters).vertices
-    eyes = fit_eyes(photo, landmarks_photo, vertices, fit.parameters, head_model, crop)
+    head = head_model(fit.parameters)
+    eyes = fit_eyes(photo, landmarks_photo, head, fit.parameters, head_model, crop)
     vertices = head_model(eyes.parameters).vertices
     vertices_photo = reconstructor.registration(
         vertices_in_photo(vertices, eyes.parameters.camera, crop), landmarks_photo
     )
     photo_texture = reconstructor.photo_texture
     appearance = photo_texture.appearance(photo, vertices, vertices_photo, eyes.parameters)
-    return photo_texture.texture(photo, vertices, vertices_photo, appearance, eyes.iris_colour)
+    return photo_texture.texture(photo, vertices, vertices_photo, appearance, eyes.iris_colour())
 
 
 def texture_of(person: Person) -> Float[Tensor, "1 3 size size"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -17,7 +18,6 @@ from deca.parameters import Parameters
 
 _STEPS = 3
 _OWN = 9  # log scale, x, y; rotation of the head; rotation of the jaw
-_JAW_STEP = 1e-4  # radians, for the derivative by the jaw
 _HUBER = 2.5
 
 
@@ -27,6 +27,17 @@ class _State:
     pose: Float[np.ndarray, "3 3"]
     jaw: Float[np.ndarray, " 3"]
     expression: Float[np.ndarray, " expression"]
+
+
+@dataclass(frozen=True)
+class _Posed:
+    """The landmarks of a state, metres: posed; `hanging` are those that the jaw carries, from its hinge,
+    before it turns."""
+
+    points: Float[np.ndarray, "point 3"]
+    hanging: Float[np.ndarray, "point 3"]
+    jaw: Float[np.ndarray, "3 3"]
+    jaw_derivatives: Float[np.ndarray, "3 3 3"]
 
 
 class LandmarkMotion:
@@ -64,9 +75,12 @@ class LandmarkMotion:
         self._root = joints[names.index("root")].double().numpy()
         self._hinge = joints[names.index("jaw")].double().numpy() if "jaw" in names else self._root
         # The correctives are weighed by R - I of every joint but the first.
-        self._jaw_feature = 9 * (names.index("jaw") - 1) if "jaw" in names else None
-        self._features = len(head.pose_basis)
         count = len(head.expression_basis)
+        self._features = len(head.pose_basis)
+        self._jaw_feature = None
+        if "jaw" in names and self._features:
+            first = 1 + count + 9 * (names.index("jaw") - 1)
+            self._jaw_feature = slice(first, first + 9)
         free = head.free.numpy()
         self._lower, self._upper = np.full(_OWN + count, -np.inf), np.full(_OWN + count, np.inf)
         self._lower[6], self._upper[6] = config.jaw_limits
@@ -110,45 +124,53 @@ class LandmarkMotion:
         return self._parameters(state)
 
     def _improved(self, state: _State, target: np.ndarray) -> _State:
-        scale = np.exp(state.camera[0])
-        deviation = self.config.noise * np.ptp(target[:, 1])
-        points = self._points(state)
-        image = scale * (points[:, :2] + state.camera[1:])
-        arms = points - self._root
-        zero = np.zeros(len(points))
-        by_pose = np.stack(
-            [
-                np.stack([zero, -arms[:, 2]], -1),
-                np.stack([arms[:, 2], zero], -1),
-                np.stack([-arms[:, 1], arms[:, 0]], -1),
-            ]
-        )
-        by_jaw = np.stack(
-            [(self._points(self._jaw_turned(state, axis)) - points)[:, :2] / _JAW_STEP for axis in range(3)]
-        )
-        by_camera = np.zeros((3, len(points), 2))
-        by_camera[0] = image
-        by_camera[1, :, 0] = by_camera[2, :, 1] = scale
-        jacobian = np.concatenate(
-            [by_camera, scale * by_pose, scale * by_jaw, scale * self._by_expression(state)]
-        )
-        weights = self._weights(state)
+        posed = self._posed(state)
+        jacobian = self._jacobian(state, posed)
+        residual = np.exp(state.camera[0]) * (posed.points[:, :2] + state.camera[1:]) - target
+        whiten = self._weights(state)[:, None] / (self.config.noise * np.ptp(target[:, 1]))
+        # Points of the outline count little along it.
         along = self._along(target)
-        whiten = weights / deviation
-
-        def whitened(vectors):
-            less = (vectors * along).sum(-1, keepdims=True) * along
-            return (vectors - (1 - self.config.outline_along) * less) * whiten[:, None]
-
-        jacobian, residual = whitened(jacobian), whitened(image - target)
+        for vectors in (jacobian, residual):
+            edge = vectors[..., self._outline, :]
+            less = (edge * along).sum(-1, keepdims=True) * along
+            vectors[..., self._outline, :] -= (1 - self.config.outline_along) * less
+            vectors *= whiten
         limit = _HUBER * self._share**0.5
-        robust = np.minimum(1, limit / np.maximum(np.linalg.norm(residual, axis=1), 1e-12))[:, None]
+        robust = np.minimum(1, limit / np.maximum(np.linalg.norm(residual, axis=1), 1e-12))
         flat = jacobian.reshape(len(jacobian), -1)
-        weighted = (jacobian * robust).reshape(len(jacobian), -1)
+        weighted = flat * np.repeat(robust, 2)
         unknowns = np.concatenate([np.zeros(6), state.jaw, state.expression])
         gradient = weighted @ residual.ravel() + self._prior * unknowns + self._slope
         hessian = weighted @ flat.T + np.diag(self._prior + 1e-9)
         return self._moved(state, unknowns, self._bounded_step(unknowns, gradient, hessian))
+
+    def _jacobian(self, state: _State, posed: _Posed) -> Float[np.ndarray, "unknown point 2"]:
+        """Derivatives of the image points by scale, place, head's rotation, jaw's rotation and expression."""
+        scale = np.exp(state.camera[0])
+        arms = posed.points - self._root
+        jacobian = np.zeros((_OWN + len(state.expression), len(arms), 2))
+        jacobian[0] = posed.points[:, :2] + state.camera[1:]
+        jacobian[1, :, 0] = jacobian[2, :, 1] = 1
+        jacobian[3, :, 1] = -arms[:, 2]
+        jacobian[4, :, 0] = arms[:, 2]
+        jacobian[5, :, 0], jacobian[5, :, 1] = -arms[:, 1], arms[:, 0]
+        turn = state.pose[:2]
+        for axis, by_jaw in enumerate(posed.jaw_derivatives):
+            moved = posed.hanging @ by_jaw.T
+            if self._jaw_feature is not None:
+                standing, moving = (
+                    (by_jaw.ravel() @ flat[self._jaw_feature]).reshape(-1, 3)
+                    for flat in (self._flat_standing, self._flat_moving)
+                )
+                moved += standing + moving @ posed.jaw.T
+            jacobian[6 + axis] = moved @ turn.T
+        # As flat products: numpy multiplies stacks of small matrices one by one.
+        actions = slice(1, 1 + len(state.expression))
+        standing, moving = self._standing[actions], self._moving[actions]
+        by_expression = standing.reshape(-1, 3) @ turn.T + moving.reshape(-1, 3) @ (turn @ posed.jaw).T
+        jacobian[_OWN:] = by_expression.reshape(*standing.shape[:2], 2)
+        jacobian *= scale
+        return jacobian
 
     def _bounded_step(self, unknowns: np.ndarray, gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
         """The step to the least of the quadratic within the bounds, by an active set: what meets a bound
@@ -170,36 +192,21 @@ class LandmarkMotion:
 
     def _moved(self, state: _State, unknowns: np.ndarray, change: np.ndarray) -> _State:
         moved = unknowns + change
-        turn = axis_angle_to_matrix(torch.from_numpy(change[3:6])).numpy()
+        turn = cv2.Rodrigues(change[3:6])[0]
         return _State(state.camera + change[:3], turn @ state.pose, moved[6:9], moved[9:])
 
-    def _jaw_turned(self, state: _State, axis: int) -> _State:
-        jaw = state.jaw.copy()
-        jaw[axis] += _JAW_STEP
-        return _State(state.camera, state.pose, jaw, state.expression)
-
-    def _points(self, state: _State) -> Float[np.ndarray, "point 3"]:
-        """The posed landmarks, metres."""
-        jaw = axis_angle_to_matrix(torch.from_numpy(state.jaw)).numpy()
+    def _posed(self, state: _State) -> _Posed:
+        jaw, by_jaw = cv2.Rodrigues(state.jaw)
         coefficients = np.zeros(1 + len(state.expression) + self._features)
         coefficients[0] = 1
         coefficients[1 : 1 + len(state.expression)] = state.expression
-        if self._jaw_feature is not None and self._features:
-            first = 1 + len(state.expression) + self._jaw_feature
-            coefficients[first : first + 9] = (jaw - np.eye(3)).ravel()
+        if self._jaw_feature is not None:
+            coefficients[self._jaw_feature] = (jaw - np.eye(3)).ravel()
         standing = (coefficients @ self._flat_standing).reshape(-1, 3)
-        moving = (coefficients @ self._flat_moving).reshape(-1, 3) - self._going * self._hinge
-        rest = standing + moving @ jaw.T + self._going * self._hinge
-        return (rest - self._root) @ state.pose.T + self._root
-
-    def _by_expression(self, state: _State) -> Float[np.ndarray, "expression point 2"]:
-        """Derivatives of the landmarks' x and y by the expression."""
-        jaw = axis_angle_to_matrix(torch.from_numpy(state.jaw)).numpy()
-        actions = slice(1, 1 + len(state.expression))
-        standing, moving = self._standing[actions], self._moving[actions]
-        # As flat products: numpy multiplies stacks of small matrices one by one.
-        turned = standing.reshape(-1, 3) @ state.pose[:2].T + moving.reshape(-1, 3) @ (state.pose[:2] @ jaw).T
-        return turned.reshape(*standing.shape[:2], 2)
+        hanging = (coefficients @ self._flat_moving).reshape(-1, 3) - self._going * self._hinge
+        rest = standing + hanging @ jaw.T + self._going * self._hinge
+        points = (rest - self._root) @ state.pose.T + self._root
+        return _Posed(points, hanging, jaw, by_jaw.reshape(3, 3, 3))
 
     def _weights(self, state: _State) -> Float[np.ndarray, " point"]:
         weights = np.full(len(self._side), self._share)
@@ -208,16 +215,14 @@ class LandmarkMotion:
         weights[hidden] *= self.config.outline_hidden
         return np.sqrt(weights)
 
-    def _along(self, target: np.ndarray) -> Float[np.ndarray, "point 2"]:
-        """Unit vectors along the outline at its points, zero elsewhere."""
-        along = np.zeros_like(target)
+    def _along(self, target: np.ndarray) -> Float[np.ndarray, "edge 2"]:
+        """Unit vectors along the outline at its points."""
         points = target[self._outline]
         before, after = np.roll(points, 1, 0), np.roll(points, -1, 0)
         if not self._dense:
             before[0], after[-1] = points[0], points[-1]
         direction = after - before
-        along[self._outline] = direction / np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-12)
-        return along
+        return direction / np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-12)
 
     def _parameters(self, state: _State) -> Parameters:
         def row(values: np.ndarray) -> torch.Tensor:

@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, repeat
-from pathlib import Path
-from typing import TypeVar
 
-import cv2
-import numpy as np
-from jaxtyping import UInt8
 from rich.console import Console
 from rich.progress import track
 
 from deca.animation.motion import Motion, eased, transferred
 from deca.animation.person import Person
-from deca.apps.animate_options import AnimateOptions, PanelChoice
+from deca.apps.animate_options import AnimateOptions
+from deca.apps.drawing import VIDEO_ENDINGS, animated_frames, checked_output
 from deca.apps.drivers import CAPTURE_SUFFIX, MOTION_SUFFIX, Driver, read_driver
 from deca.apps.errors import UsageError, output_error
 from deca.apps.people import open_person, write_animated_glb
 from deca.io.maps import write_map
 from deca.io.motion_files import MotionFileError, write_arkit, write_motion
 from deca.io.videos import new_video
-from deca.photo.sampling import Photo
-from deca.render.pictures import over
 
-VIDEO_ENDINGS = (".mp4", ".gif")
 ENDINGS = (*VIDEO_ENDINGS, ".png", ".glb", CAPTURE_SUFFIX, MOTION_SUFFIX)
-PAPER = (240, 240, 237)
-FIELD = 1.25
-"""Pictures show so many times the photo's crop of the face: the whole head."""
 _FRAME_RATE = 30.0
-_THREADS = 2
-Item = TypeVar("Item")
-Made = TypeVar("Made")
-
-Panel = UInt8[np.ndarray, "height width 3"]
 
 
 def animate(options: AnimateOptions, console: Console) -> None:
@@ -74,22 +56,6 @@ def animate(options: AnimateOptions, console: Console) -> None:
     console.print(f"{options.out}: {len(motion.times)} frames", highlight=False)
 
 
-def checked_output(out: Path, endings: tuple[str, ...], overwrite: bool) -> str:
-    """The ending of an output file, in small letters; UsageError for another one or a file that is there."""
-    ending = out.suffix.lower()
-    if ending not in endings:
-        raise UsageError(f"{out}: the ending has to be one of {', '.join(endings)}")
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} is there already; --overwrite replaces it")
-    if ending == ".mp4":
-        import av  # noqa: F401  # what lacks is told of before the work, not after
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(out.parent, error) from None
-    return ending
-
-
 def _write(
     options: AnimateOptions, ending: str, person: Person, motion: Motion, driver: Driver, console: Console
 ) -> None:
@@ -111,41 +77,3 @@ def _write(
             with new_video(options.out, motion.frame_rate) as append:
                 for frame in shown:
                     append(frame)
-
-
-def animated_frames(
-    person: Person, motion: Motion, show: tuple[PanelChoice, ...], size: int, beside: Iterator[Photo]
-) -> Iterator[Panel]:
-    """The frames of a motion of a person, panel beside panel; `beside` are the driver's pictures."""
-    paper = np.full((size, size, 3), PAPER, np.uint8)
-    pictures = beside if "driver" in show else repeat(None)
-
-    def drawn(item: tuple[int, Photo | None]) -> Panel:
-        number, picture = item
-        parameters = motion.parameters[number]
-        camera = parameters.camera.clone()
-        camera[:, 0] /= FIELD
-        shot = person.seen(parameters.replace(camera=camera), size)
-        panels: dict[str, Panel] = {}
-        if picture is not None:
-            panels["driver"] = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-        if "result" in show:
-            panels["result"] = over(shot.lit(), paper)
-        if "clay" in show or "coarse" in show:
-            coarse, clay = shot.clay()
-            panels |= {"clay": over(clay, paper), "coarse": over(coarse, paper)}
-        return np.concatenate([panels[name] for name in show], 1)
-
-    return in_order(drawn, zip(range(len(motion.times)), pictures, strict=False))
-
-
-def in_order(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-    """`make` of every item, in their order, by a few threads; few items wait at a time."""
-    waiting: deque[Future[Made]] = deque()
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for item in items:
-            waiting.append(pool.submit(make, item))
-            if len(waiting) > _THREADS:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from importlib.metadata import version
 
-import torch
 from rich.console import Console
 
 from deca.apps.errors import UsageError
@@ -19,7 +18,7 @@ from deca.apps.photo_work import Outcome, PhotoWork
 from deca.apps.progress import RunProgress
 from deca.apps.reconstruct import FaceReconstructor, open_reconstructor
 from deca.apps.report import Report, open_report
-from deca.apps.stream import stream
+from deca.apps.stream import stream, torch_threads_shared
 from deca.conversion.asset import AssetError
 from deca.head.data import HeadError
 from deca.io.assets import WEIGHTS, find_asset
@@ -82,7 +81,7 @@ def _outcomes(
     cores = len(os.sched_getaffinity(0))
     workers = min(options.workers or min(_MOST_THREADS, cores), most)
     work = PhotoWork(reconstructor, options.out, options.face, options.pose, reserved)
-    with _torch_threads_shared(workers):
+    with torch_threads_shared(workers):
         yield from stream(todo, work.read, work.finish, batch_size=reconstructor.batch_size, workers=workers)
 
 
@@ -106,14 +105,3 @@ def _settings(options: ReconstructOptions) -> dict[str, object]:
     except (AssetError, HeadError, FileNotFoundError) as error:
         raise UsageError(str(error)) from None
     return {"version": version("deca"), **settings, "head": head}
-
-
-@contextmanager
-def _torch_threads_shared(workers: int) -> Iterator[None]:
-    """PyTorch's threads, divided among workers: more threads than cores slow each other down."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // workers))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -131,15 +131,16 @@ class EncodingReconstructor:
             parameters = parameters.replace(detail=self.detail_code(task.photo, task.found, crop, parameters))
             displacement = enlarged(self.networks.displacement(parameters), self.deca.layout.size)
         with timed(seconds, "texture"):
-            vertices = self.deca.head_model(parameters).vertices
-            eyes = fit_eyes(task.photo, landmarks_photo, vertices, parameters, self.deca.head_model, crop)
+            head = self.deca.head_model(parameters)
+            vertices = head.vertices
+            eyes = fit_eyes(task.photo, landmarks_photo, head, parameters, self.deca.head_model, crop)
             vertices_photo = self.fit.registration(
                 vertices_in_photo(vertices, parameters.camera, crop), landmarks_photo
             )
             photo_texture = self.fit.photo_texture
             appearance = photo_texture.appearance(task.photo, vertices, vertices_photo, parameters)
             texture = photo_texture.texture(
-                task.photo, vertices, vertices_photo, appearance, eyes.iris_colour
+                task.photo, vertices, vertices_photo, appearance, eyes.iris_colour()
             )
         return Reconstruction(
             deca=self.deca,

@@ -82,13 +82,16 @@ class NetworkReconstructor:
         """The photo's colours, taken where the head lies once its landmarks are laid over the photo's."""
         head_model = self.deca.head_model
         landmarks_photo = torch.from_numpy(fitted_landmarks(task.found, self.deca.data))
-        vertices = head_model(parameters).vertices
-        eyes = fit_eyes(task.photo, landmarks_photo, vertices, parameters, head_model, crop)
+        head = head_model(parameters)
+        vertices = head.vertices
+        eyes = fit_eyes(task.photo, landmarks_photo, head, parameters, head_model, crop)
         vertices_photo = self.registration(
             vertices_in_photo(vertices, parameters.camera, crop), landmarks_photo
         )
         appearance = self.photo_texture.appearance(task.photo, vertices, vertices_photo, parameters)
-        return self.photo_texture.texture(task.photo, vertices, vertices_photo, appearance, eyes.iris_colour)
+        return self.photo_texture.texture(
+            task.photo, vertices, vertices_photo, appearance, eyes.iris_colour()
+        )
 
 
 def landmark_residual(deca: Deca, parameters: Parameters, crop: Crop, found: FoundFace) -> float:

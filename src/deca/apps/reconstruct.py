@@ -234,8 +234,8 @@ class Reconstructor:
         photo, found, parameters = task.photo, task.found, fitted.parameters
         landmarks_photo = torch.from_numpy(fitted_landmarks(found, self.deca.data))
         with timed(seconds, "eyes"):
-            vertices = deca.head_model(parameters).vertices
-            eyes = fit_eyes(photo, landmarks_photo, vertices, parameters, deca.head_model, crop)
+            head = deca.head_model(parameters)
+            eyes = fit_eyes(photo, landmarks_photo, head, parameters, deca.head_model, crop)
             parameters = eyes.parameters
         with timed(seconds, "appearance"):
             vertices = deca.head_model(parameters).vertices
@@ -251,7 +251,7 @@ class Reconstructor:
             displacement = fit_displacement(observation, predicted, parameters.lighting, self.relief_region)
         with timed(seconds, "texture"):
             texture = self.photo_texture.texture(
-                photo, vertices, vertices_photo, appearance, eyes.iris_colour
+                photo, vertices, vertices_photo, appearance, eyes.iris_colour()
             )
         pixels_per_unit = crop.T_photo_crop[0, 0] * crop.size / 2
         return Reconstruction(

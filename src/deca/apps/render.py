@@ -17,10 +17,11 @@ from torch import Tensor
 from deca.animation.expressions import ExpressionError, named_expression
 from deca.animation.lights import STUDIO, studio_light
 from deca.animation.person import Person, Shot
-from deca.apps.animate import FIELD, PAPER, VIDEO_ENDINGS, checked_output, in_order
 from deca.apps.animate_options import Look, RenderOptions
+from deca.apps.drawing import FIELD, PAPER, VIDEO_ENDINGS, checked_output
 from deca.apps.errors import UsageError, output_error
 from deca.apps.people import open_person, read_face
+from deca.apps.stream import in_order
 from deca.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from deca.io.files import whole_file
 from deca.io.videos import new_video

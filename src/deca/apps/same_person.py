@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -23,6 +25,7 @@ from deca.apps.reconstruct import (
     timed,
 )
 from deca.apps.reconstruction import Reconstruction
+from deca.apps.stream import in_order, torch_threads_shared
 from deca.conversion.asset import AssetError
 from deca.fitting.appearance import AppearanceFit, shading_map
 from deca.fitting.displacement import fit_displacement
@@ -49,6 +52,8 @@ _GOOD_SIZE = 250.0
 """A face of so many pixels shows all that a texture and relief take from it."""
 _LEAST_WEIGHT = 0.1
 _BLUR_SIZE = 224
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def reconstruct_person(options: ReconstructOptions, console: Console) -> int:
@@ -131,10 +136,9 @@ def reconstruct_same_person(reconstructor: Reconstructor, tasks: Sequence[FaceTa
         ]
         fits = fit_same_person(reconstructor.deca.head_model, points, weights)
     with timed(seconds, "appearance"):
-        views = [
-            _view(reconstructor, task, crop, weight, fitted)
-            for task, crop, weight, fitted in zip(tasks, crops, weights, fits, strict=True)
-        ]
+        views = _side_by_side(
+            lambda photo: _view(reconstructor, *photo), list(zip(tasks, crops, weights, fits, strict=True))
+        )
         views = _in_one_albedo(reconstructor, sorted(views, key=lambda view: -view.weight))
     with timed(seconds, "detail"):
         displacements, code = _relief(reconstructor, views)
@@ -143,8 +147,9 @@ def reconstruct_same_person(reconstructor: Reconstructor, tasks: Sequence[FaceTa
             PhotoView(view.task.photo, view.vertices, view.vertices_photo, view.appearance, view.weight)
             for view in views
         ]
+        seen = _side_by_side(partial(reconstructor.photo_texture.seen, like=views[0].appearance), pictures)
         iris = next((view.iris_colour for view in views if view.iris_colour is not None), None)
-        texture = reconstructor.photo_texture.merged(pictures, 0, iris)
+        texture = reconstructor.photo_texture.merged(seen, 0, iris)
     each = {step: value / len(views) for step, value in seconds.items()}
     results = []
     for view, displacement in zip(views, displacements, strict=True):
@@ -179,15 +184,15 @@ def _view(
     """Eyes and appearance of one photo whose geometry is known."""
     deca, photo = reconstructor.deca, task.photo
     landmarks_photo = torch.from_numpy(fitted_landmarks(task.found, deca.data))
-    vertices = deca.head_model(fitted.parameters).vertices
-    eyes = fit_eyes(photo, landmarks_photo, vertices, fitted.parameters, deca.head_model, crop)
+    head = deca.head_model(fitted.parameters)
+    eyes = fit_eyes(photo, landmarks_photo, head, fitted.parameters, deca.head_model, crop)
     vertices = deca.head_model(eyes.parameters).vertices
     vertices_photo = reconstructor.registration(
         vertices_in_photo(vertices, eyes.parameters.camera, crop), landmarks_photo
     )
     appearance = reconstructor.photo_texture.appearance(photo, vertices, vertices_photo, eyes.parameters)
     return _View(
-        task, crop, weight, fitted, eyes.parameters, eyes.iris_colour, vertices, vertices_photo, appearance
+        task, crop, weight, fitted, eyes.parameters, eyes.iris_colour(), vertices, vertices_photo, appearance
     )
 
 
@@ -196,18 +201,15 @@ def _in_one_albedo(reconstructor: Reconstructor, views: Sequence[_View]) -> list
     shares = torch.tensor([view.weight * float(view.appearance.skin.sum()) + 1e-6 for view in views])
     albedos = torch.cat([view.appearance.parameters.albedo for view in views])
     albedo = (shares / shares.sum()) @ albedos
-    return [
-        replace(
-            view,
-            appearance=reconstructor.photo_texture.light(
-                view.task.photo,
-                view.vertices,
-                view.vertices_photo,
-                view.parameters.replace(albedo=albedo[None]),
-            ),
+
+    def lit(view: _View) -> _View:
+        parameters = view.parameters.replace(albedo=albedo[None])
+        appearance = reconstructor.photo_texture.light(
+            view.task.photo, view.vertices, view.vertices_photo, parameters
         )
-        for view in views
-    ]
+        return replace(view, appearance=appearance)
+
+    return _side_by_side(lit, views)
 
 
 def _relief(
@@ -215,15 +217,16 @@ def _relief(
 ) -> tuple[list[Float[Tensor, "1 1 size size"]], Float[Tensor, "1 detail"]]:
     """The person's displacement under each photo's expression, and the detail code that explains them."""
     deca = reconstructor.deca
-    observations: list[Observation] = []
-    reliefs = []
-    for view in views:
+
+    def relief_of(view: _View) -> tuple[Float[Tensor, "1 1 size size"], Observation]:
         seen = observe(view.task.photo, view.vertices, view.vertices_photo, deca.head_model, deca.layout)
         parameters = view.appearance.parameters
         light = shading_map(seen.normals, parameters.lighting)
         predicted = deca.albedo_model(parameters.albedo) * light
-        reliefs.append(fit_displacement(seen, predicted, parameters.lighting, reconstructor.relief_region))
-        observations.append(seen)
+        relief = fit_displacement(seen, predicted, parameters.lighting, reconstructor.relief_region)
+        return relief, seen
+
+    reliefs, observations = zip(*_side_by_side(relief_of, views), strict=True)
     weights = [view.weight for view in views]
     faces = [view.appearance.parameters for view in views]
     if deca.data.name != default_head().name:
@@ -239,6 +242,14 @@ def _relief(
     merged = merged_relief([wrinkles.under(rest) for wrinkles in own], observations, weights)
     wrinkles = Wrinkles(merged, rest, networks.displacement)
     return [wrinkles.under(face) for face in faces], code
+
+
+def _side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """`work` of each photo, in their order, on as many threads as PyTorch has for one."""
+    workers = torch.get_num_threads()
+    with torch_threads_shared(workers):
+        # Gradients are switched off for each thread by itself.
+        return list(in_order(torch.no_grad()(work), items, workers))
 
 
 def _together(faces: Sequence[Parameters]) -> Parameters:

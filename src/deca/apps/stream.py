@@ -1,13 +1,19 @@
-"""Work in two steps, overlapped: items are read ahead, and several batches of them are worked on at once."""
+"""Work that overlaps: items made ahead of their use, several at once, in order or in batches as they come."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from itertools import islice
+from queue import Queue
+from threading import Thread
 from typing import Any, TypeVar
 
+import torch
+
+_AHEAD = 8
 Item = TypeVar("Item")
 Read = TypeVar("Read")
 Result = TypeVar("Result")
@@ -57,3 +63,55 @@ def stream(
             raise
         finally:
             reader.shutdown(cancel_futures=True)
+
+
+def in_order(make: Callable[[Item], Result], items: Iterable[Item], workers: int = 2) -> Iterator[Result]:
+    """`make` of every item, in their order, by several threads; few items wait at a time."""
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for item in items:
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items, made by a thread of their own a few ahead of their use."""
+    end = object()
+    waiting: Queue[object] = Queue(_AHEAD)
+    stopped = False
+
+    def make() -> None:
+        try:
+            for item in items:
+                waiting.put(item)
+                if stopped:
+                    return
+            waiting.put(end)
+        except BaseException as error:
+            waiting.put(error)
+
+    thread = Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not end:
+            if isinstance(item, BaseException):
+                raise item
+            yield item  # pyright: ignore[reportReturnType]
+    finally:
+        stopped = True
+        while not waiting.empty():
+            waiting.get()
+
+
+@contextmanager
+def torch_threads_shared(workers: int) -> Iterator[None]:
+    """PyTorch's threads, divided among workers: more threads than cores slow each other down."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // workers))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

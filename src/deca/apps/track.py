@@ -23,7 +23,8 @@ from deca.apps.people import person_of, write_animated_glb
 from deca.apps.reconstruct import FaceTask, Reconstructor
 from deca.apps.reconstruction import Reconstruction
 from deca.apps.same_person import reconstruct_same_person
-from deca.apps.track_faces import Track, ahead, follow_faces, people_of
+from deca.apps.stream import ahead
+from deca.apps.track_faces import Track, follow_faces, people_of
 from deca.apps.track_options import TrackOptions
 from deca.conversion.asset import AssetError
 from deca.fitting.eyes import fit_eyes
@@ -182,12 +183,12 @@ class _Mover:
             for _ in range(3):
                 self._solver.step(image)
         parameters = self._solver.step(image)
-        vertices = self._head_model(parameters).vertices
+        head = self._head_model(parameters)
         face = face_at(points, 1.0, self._found)
         landmarks_photo = torch.from_numpy(points[:, :2].copy())
-        eyes = fit_eyes(photo, landmarks_photo, vertices, parameters, self._head_model, self._crop)
+        eyes = fit_eyes(photo, landmarks_photo, head, parameters, self._head_model, self._crop)
         own_crop = square_crop(points[:, :2].mean(0), 1.6 * face_size(points), 224)
-        lighting = self._light(photo, own_crop, points, vertices)
+        lighting = self._light(photo, own_crop, points, head.vertices)
         self._frames.append(number)
         for name, rows in self._rows.items():
             rows.append(lighting[None] if name == "lighting" else getattr(eyes.parameters, name))

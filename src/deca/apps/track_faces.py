@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Queue
-from threading import Thread
-from typing import TypeVar
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from deca.apps.stream import ahead
 from deca.fitting.landmarks import DENSE_OUTLINE
 from deca.photo.crop import crop_image, landmark_crop
 from deca.photo.face_area import face_size
@@ -32,8 +30,6 @@ _GOOD_SIZE = 200.0
 _SAME_PERSON = 0.8
 _INNER = np.setdiff1d(np.arange(468), DENSE_OUTLINE)
 _DARKEST = 0.02
-_AHEAD = 8
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -157,32 +153,3 @@ def people_of(tracks: list[Track], least: int) -> list[list[Track]]:
 
 def _mean_colour(tracks: list[Track]) -> Float[np.ndarray, " value"]:
     return np.average([track.colour for track in tracks], 0, [track.length for track in tracks])
-
-
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items, made by a thread of their own a few ahead of their use."""
-    end = object()
-    waiting: Queue[object] = Queue(_AHEAD)
-    stopped = False
-
-    def make() -> None:
-        try:
-            for item in items:
-                waiting.put(item)
-                if stopped:
-                    return
-            waiting.put(end)
-        except BaseException as error:
-            waiting.put(error)
-
-    thread = Thread(target=make, daemon=True)
-    thread.start()
-    try:
-        while (item := waiting.get()) is not end:
-            if isinstance(item, BaseException):
-                raise item
-            yield item  # pyright: ignore[reportReturnType]
-    finally:
-        stopped = True
-        while not waiting.empty():
-            waiting.get()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from deca.fitting.eye_texture import IRIS_OF_OPENING, WHITE_ALBEDO
 from deca.fitting.observation import vertices_in_photo
-from deca.head.model import HeadModel
+from deca.head.model import Head, HeadModel
 from deca.parameters import Parameters
 from deca.photo.crop import Crop
 from deca.photo.sampling import Photo, sample_smoothly
@@ -47,29 +48,36 @@ class EyesConfig:
 
 
 @dataclass(frozen=True)
-class EyesFit:
-    """The parameters with the eyes turned, and the irises' sRGB albedo; None where no iris was found."""
+class _Iris:
+    """An iris in the picture of an eye: its centre in radii of the eyeball, x right and y up from the middle
+    of the lids, and the same in pixels of the picture, of which `opening` is what the lids leave free."""
 
-    parameters: Parameters
-    iris_colour: Float[Tensor, "3"] | None
+    centre: Float[np.ndarray, " 2"]
+    opening_width: float
+    centre_picture: Float[np.ndarray, " 2"]
+    radius_picture: float
+    picture: Float[np.ndarray, "size size 3"]
+    opening: Bool[np.ndarray, "size size"]
 
 
 @dataclass(frozen=True)
-class _Iris:
-    """An iris in the picture of an eye: in radii of the eyeball, x right and y up from the middle of the
-    lids."""
+class EyesFit:
+    """The parameters with the eyes turned, and the irises that were found, of both eyes, one or none."""
 
-    centre: Float[np.ndarray, " 2"]
-    radius: float
-    contrast: float
-    opening_width: float
-    colour: Float[np.ndarray, " 3"]
+    parameters: Parameters
+    irises: Sequence[_Iris]
+
+    def iris_colour(self) -> Float[Tensor, "3"] | None:
+        """The sRGB albedo of the irises; None where none was found."""
+        if not self.irises:
+            return None
+        return torch.from_numpy(np.mean([_iris_colour(iris) for iris in self.irises], 0)).float()
 
 
 def fit_eyes(
     photo: Photo,
     landmarks_photo: Float[Tensor, "landmark 2"],
-    vertices: Float[Tensor, "1 vertex 3"],
+    head: Head,
     parameters: Parameters,
     head_model: HeadModel,
     crop: Crop,
@@ -77,7 +85,7 @@ def fit_eyes(
 ) -> EyesFit:
     """Turn the eyes so that the irises lie between the head's lids as they lie between those of the photo.
 
-    `vertices` are those of the head posed by `parameters`; landmarks are the 468 where the head model has
+    `head` is the head posed by `parameters`; landmarks are the 468 where the head model has
     them, else the 68, in pixels of the photo. Both eyes look nearly the same way; an eye that is closed,
     hidden or without a clear iris follows the other, and where neither is found both look straight ahead.
     A head without eyeballs that its eyes' joints carry is returned as it is.
@@ -85,7 +93,7 @@ def fit_eyes(
     config = config or EyesConfig()
     data = head_model.data
     if not all(eyeball_vertices(head_model, name).sum() >= _LEAST_VERTICES for name in _JOINTS):
-        return EyesFit(parameters, None)
+        return EyesFit(parameters, ())
     if len(landmarks_photo) == 468:
         rims, triangles, barycentrics = (
             _DENSE_RIMS,
@@ -101,11 +109,11 @@ def fit_eyes(
     gazes: list[Float[np.ndarray, " 2"] | None] = []
     irises: list[_Iris] = []
     for name, rim in zip(_JOINTS, rims, strict=True):
-        centre, radius = eyeball(vertices, head_model, name)
+        centre, radius = eyeball(head.vertices, head_model, name)
         rim_photo = landmarks_photo[list(rim)].double().numpy()
         T_photo_eye = _eye_to_photo(rim_photo.mean(0), centre, radius, parameters, crop)
         iris = find_iris(photo, T_photo_eye, rim_photo, config)
-        corners = vertices[0, torch.from_numpy(data.triangles[triangles[list(rim)]])]
+        corners = head.vertices[0, torch.from_numpy(data.triangles[triangles[list(rim)]])]
         rim_head = (corners * torch.from_numpy(barycentrics[list(rim)])[..., None]).sum(1)[:, :2]
         # The head's opening lies elsewhere before its eyeball than the photo's, and may be wider.
         rim_head = (rim_head.double().numpy() - centre[:2].numpy()) / radius
@@ -119,13 +127,12 @@ def fit_eyes(
         else:
             gazes.append(None)
     if not irises:
-        return EyesFit(parameters.replace(eyes=torch.zeros_like(parameters.eyes)), None)
+        return EyesFit(parameters.replace(eyes=torch.zeros_like(parameters.eyes)), ())
     directions = _together(gazes, config)
     parent = data.joint_parents[data.joint_names.index("left_eye")]
-    T_head_parent = head_model(parameters).joint_transforms[0, parent, :, :3]
+    T_head_parent = head.joint_transforms[0, parent, :, :3]
     eyes = torch.stack([_turn(direction, T_head_parent, config) for direction in directions])
-    colour = np.mean([iris.colour for iris in irises], 0)
-    return EyesFit(parameters.replace(eyes=eyes[None]), torch.from_numpy(colour).float())
+    return EyesFit(parameters.replace(eyes=eyes[None]), irises)
 
 
 def eyeball(
@@ -162,34 +169,44 @@ def find_iris(
     rim = np.linalg.solve(T_photo_eye, np.c_[rim_photo, np.ones(len(rim_photo))].T)[:2].T
     opening = np.zeros((_SIZE, _SIZE), np.uint8)
     cv2.fillPoly(opening, [np.round((rim - 0.5) * 16).astype(np.int32)], 1, shift=4)
-    inside = opening.astype(np.float32)
     unit = _SIZE / _REACH
     rows, columns = np.nonzero(opening)
     if len(rows) < 20 or np.ptp(rows) < config.least_opening * IRIS_OF_OPENING * np.ptp(columns):
         return None
+    # Only there can the middle of an iris be; the sums around it reach no further than the opening.
+    margin = int(IRIS_OF_OPENING / 2 * np.ptp(columns))
+    top, left = max(0, rows.min() - margin), max(0, columns.min() - margin)
+    part = np.s_[top : rows.max() + margin + 1, left : columns.max() + margin + 1]
+    inside = opening[part].astype(np.float32)
     # Skin and the white are bright in red, and an iris of any colour is not.
-    value = (0.6 * picture[..., 0] + 0.4 * picture[..., 1]).astype(np.float32)
-    white = float(np.quantile(value[opening > 0], 0.9))
-    grid_y, grid_x = np.mgrid[:_SIZE, :_SIZE]
+    value = 0.6 * picture[part][..., 0] + 0.4 * picture[part][..., 1]
+    white = float(np.quantile(value[inside > 0], 0.9))
+    relative = (value / max(white, 1e-3)).astype(np.float32)
+    grid_y, grid_x = np.mgrid[part]
     # Across, irises are anywhere; up and down, lids move with the gaze and keep the iris in their middle.
     off_middle = (0.1 * (grid_x - columns.mean()) ** 2 + 0.6 * (grid_y - rows.mean()) ** 2) / unit**2
     found = []
-    for radius in IRIS_OF_OPENING / 2 * np.ptp(columns) / unit * np.array([0.85, 0.95, 1.05]):
-        contrast, share = _contrast(value / max(white, 1e-3), inside, radius * unit)
+    for radius in IRIS_OF_OPENING / 2 * np.ptp(columns) * np.array([0.85, 0.95, 1.05]):
+        contrast, share = _contrast(relative, inside, radius)
         score = contrast * share - off_middle
         row, column = np.unravel_index(score.argmax(), score.shape)
-        found.append((score[row, column], contrast[row, column], int(row), int(column), float(radius)))
+        found.append((score[row, column], contrast[row, column], top + row, left + column, radius))
     _, contrast, row, column, radius = max(found)
     if contrast < config.least_contrast:
         return None
-    colour = _iris_colour(picture, opening > 0, np.array([column, row], float), radius * unit)
-    centre = np.array([column + 0.5 - _SIZE / 2, _SIZE / 2 - row - 0.5]) / unit
-    return _Iris(centre, radius, float(contrast), float(np.ptp(columns) / unit), colour)
+    return _Iris(
+        centre=np.array([column + 0.5 - _SIZE / 2, _SIZE / 2 - row - 0.5]) / unit,
+        opening_width=float(np.ptp(columns) / unit),
+        centre_picture=np.array([column, row], float),
+        radius_picture=float(radius),
+        picture=picture,
+        opening=opening > 0,
+    )
 
 
 def _contrast(
-    value: Float[np.ndarray, "size size"], inside: Float[np.ndarray, "size size"], radius: float
-) -> tuple[Float[np.ndarray, "size size"], Float[np.ndarray, "size size"]]:
+    value: Float[np.ndarray, "height width"], inside: Float[np.ndarray, "height width"], radius: float
+) -> tuple[Float[np.ndarray, "height width"], Float[np.ndarray, "height width"]]:
     """By how much the ring around a disc at each pixel is brighter than the disc, within the opening.
 
     The second is the root of n m / (n + m) for the numbers of pixels in both, against the most there could
@@ -215,19 +232,15 @@ def _contrast(
     return np.where(enough, contrast, -1.0), share
 
 
-def _iris_colour(
-    picture: Float[np.ndarray, "size size 3"],
-    opening: Bool[np.ndarray, "size size"],
-    centre: Float[np.ndarray, " 2"],
-    radius: float,
-) -> Float[np.ndarray, " 3"]:
+def _iris_colour(iris: _Iris) -> Float[np.ndarray, " 3"]:
     """Albedo of the iris: its median without pupil, highlights and the lid's shadow, against the white."""
+    picture, opening, centre, radius = iris.picture, iris.opening, iris.centre_picture, iris.radius_picture
     y, x = np.mgrid[:_SIZE, :_SIZE]
     distance = np.hypot(x - centre[0], y - centre[1])
     ring = opening & (distance > 0.45 * radius) & (distance < 0.85 * radius) & (y > centre[1] - 0.3 * radius)
     white = opening & (distance > 1.15 * radius)
     value = picture.mean(2)
-    iris = (
+    colour = (
         np.median(picture[ring & (value <= np.quantile(value[ring], 0.8))], 0)
         if ring.any()
         else picture.mean((0, 1))
@@ -237,7 +250,7 @@ def _iris_colour(
     )
     # Grey: the tint of the white is that of its vessels and of reflexes of the skin rather than the light's.
     light = np.clip(np.median(brightest, 0).mean() / WHITE_ALBEDO, 0.25, 1.2)
-    return np.clip(iris / light, 0.02, 0.8)
+    return np.clip(colour / light, 0.02, 0.8)
 
 
 def _eye_to_photo(

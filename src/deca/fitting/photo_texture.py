@@ -11,8 +11,14 @@ from torch import Tensor
 
 from deca.fitting.appearance import AppearanceFit, fit_appearance
 from deca.fitting.merging import merged_colour
-from deca.fitting.observation import observe
-from deca.fitting.texture import base_colour, complete_texture, completed_texture, seen_colour
+from deca.fitting.observation import Observation, observe
+from deca.fitting.texture import (
+    SeenColour,
+    base_colour,
+    complete_texture,
+    completed_texture,
+    seen_colour,
+)
 from deca.head.albedo import AlbedoModel
 from deca.head.data import HeadData
 from deca.head.model import HeadModel
@@ -32,6 +38,15 @@ class PhotoView:
     vertices_photo: Float[Tensor, "vertex 3"]
     appearance: AppearanceFit
     weight: float
+
+
+@dataclass(frozen=True)
+class SeenView:
+    """A photo of several, laid over the texture's map."""
+
+    view: PhotoView
+    observation: Observation
+    colour: SeenColour
 
 
 class PhotoTexture:
@@ -85,26 +100,31 @@ class PhotoTexture:
         seen = observe(photo, vertices, vertices_photo, self.head_model, self.layout)
         return complete_texture(seen, appearance, iris_colour, self.data, self.layout, self.albedo_model)
 
+    def seen(self, view: PhotoView, like: AppearanceFit) -> SeenView:
+        """What one of several photos shows of the base colour, on top of the albedo of `like`."""
+        observation = observe(view.photo, view.vertices, view.vertices_photo, self.head_model, self.layout)
+        base = base_colour(like, self.albedo_model)
+        colour = seen_colour(observation, view.appearance, base, self.data, self.layout)
+        return SeenView(view, observation, colour)
+
     def merged(
-        self,
-        photos: Sequence[PhotoView],
-        best: int,
-        iris_colour: Float[Tensor, "3"] | None,
+        self, photos: Sequence[SeenView], best: int, iris_colour: Float[Tensor, "3"] | None
     ) -> UInt8[np.ndarray, "size size 3"]:
         """The base colour that several photos of one person show together, completed as `texture` is.
 
         Whites of eyes are those of the photo number `best`, and so is the general tone.
         """
         data, layout = self.data, self.layout
-        base = base_colour(photos[best].appearance, self.albedo_model)
-        observations = [
-            observe(view.photo, view.vertices, view.vertices_photo, self.head_model, layout)
-            for view in photos
-        ]
-        seen = [
-            seen_colour(observation, view.appearance, base, data, layout)
-            for observation, view in zip(observations, photos, strict=True)
-        ]
-        together = merged_colour(seen, observations, [view.weight for view in photos], best, data, layout)
-        appearance = photos[best].appearance
-        return completed_texture(together, base, observations[best], appearance, iris_colour, data, layout)
+        together = merged_colour(
+            [photo.colour for photo in photos],
+            [photo.observation for photo in photos],
+            [photo.view.weight for photo in photos],
+            best,
+            data,
+            layout,
+        )
+        appearance = photos[best].view.appearance
+        base = base_colour(appearance, self.albedo_model)
+        return completed_texture(
+            together, base, photos[best].observation, appearance, iris_colour, data, layout
+        )
