@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deca.animation.wrinkles import Wrinkles
@@ -58,12 +58,17 @@ class PersonMeasure:
     def __init__(self) -> None:
         data = default_data()
         layout = UVLayout(data, DISPLACEMENT_SIZE)
+        self._face = layout.region_mask("face").numpy()
         self._detail_model = DetailModel(data, layout)
         self._relief = relief_region(data, layout).weights[0, 0] > 0.5
         self._albedo_model = AlbedoModel.averaged(data.albedo_mean, data.albedo_basis, TEXTURE_SIZE)
         large = UVLayout(data, TEXTURE_SIZE)
         inside = [large.region_mask(name) for name in ("eyeballs", "mouth_interior", "eye_sockets")]
         self._skin = large.region_mask("face") & ~torch.stack(inside).any(0)
+
+    def face_share(self, seen: Bool[np.ndarray, "256 256"]) -> float:
+        """Which share of the face's texels are seen."""
+        return float(seen[self._face].mean())
 
     def of(self, truth: KnownPerson, found: Reconstruction) -> PersonErrors:
         """The errors of one reconstruction; its relief is brought to rest first."""

@@ -39,6 +39,7 @@ _NEARER = (1.0, 1.6)
 _UNSHARP = 0.4
 _MOST_MARKS = 40
 _MOST_TRIES = 5
+_POINT_NOISE = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,11 @@ class KnownPerson:
 
 @dataclass(frozen=True)
 class Taken:
-    """A photo of a person with its face found; `seen` are the head's texels that it shows."""
+    """A photo of a person: its face with the points that the network finds, and with the true ones a pixel
+    off; `seen` are the head's texels that it shows."""
 
-    task: FaceTask
+    found: FaceTask
+    told: FaceTask
     seen: Bool[np.ndarray, "256 256"]
 
 
@@ -85,10 +88,13 @@ class Studio:
         """One photo of the person of a number, taken where it is not kept."""
         path = _kept_folder() / f"{seed}_{number}.npz"
         arrays = kept_arrays(path, lambda: self._taken(seed, number))
-        task = FaceTask(picture_of(arrays["jpeg"]), face_of(arrays["points"]), {})
-        return Taken(task, arrays["seen"])
+        photo = picture_of(arrays["jpeg"])
+        found, told = (FaceTask(photo, face_of(arrays[name]), {}) for name in ("found", "told"))
+        return Taken(found, told, arrays["seen"])
 
-    def _drawn(self, seed: int) -> tuple[Float[Tensor, "1 shape"], Float[Tensor, "1 3 512 512"], WrinklePerson]:
+    def _drawn(
+        self, seed: int
+    ) -> tuple[Float[Tensor, "1 shape"], Float[Tensor, "1 3 512 512"], WrinklePerson]:
         random = np.random.default_rng(seed)
         shape = random_sitter(self.sitter, random, 1.0).shape
         coefficients = torch.from_numpy(random.standard_normal((1, len(self.albedo.basis)))).float()
@@ -110,8 +116,10 @@ class Studio:
             taken = portrait(self.sitter, parameters, texture, scene, random, displacement)
             found = find_face(picture_of(taken.jpeg))
             if found is not None:
+                told = np.pad(taken.dense_landmarks, ((0, 0), (0, 1)))
+                told[:, :2] += _POINT_NOISE * random.standard_normal(taken.dense_landmarks.shape)
                 seen = texels_seen(self.sitter, parameters, self.layout)
-                return {"jpeg": taken.jpeg, "points": found.dense468, "seen": seen}
+                return {"jpeg": taken.jpeg, "found": found.dense468, "told": told, "seen": seen}
         raise SystemExit(f"person {seed}, photo {number}: no face found in {_MOST_TRIES} tries")
 
 
