@@ -27,7 +27,7 @@ from rich.progress import track
 from deca.apps.reconstruct import FaceTask, Reconstructor
 from deca.apps.same_person import reconstruct_same_person
 
-COUNTS = (1, 2, 4, 8)
+COUNTS = (1, 2, 4, 6)
 PEOPLE = 8
 # People of training have smaller seeds, those that this was tried on greater ones.
 FIRST_SEED = 20_000_000
