@@ -38,17 +38,20 @@ def merged_colour(
 
     How well a place is seen is its trust, times the cosine to the camera, times the texels' resolution. What
     differs slowly between a photo and the best one, light and exposure, is taken off first; so places
-    fade into each other without a seam.
+    fade into each other without a seam. All then get the mean tone of the photos by their weights: what each
+    one's fitted light has missed lies elsewhere.
     """
     reference = seen[best]
     outer = outer_surface(data, layout)
-    colours, votes = [], []
+    colours, votes, tone_of_all = [], [], torch.zeros_like(reference.colour)
     for one, observation, weight in zip(seen, observations, weights, strict=True):
         colour = one.colour
         if one is not reference:
             both = torch.minimum(one.trust.tone, reference.trust.tone)
             difference = log_ratio(reference.colour, colour)
-            colour = colour * carried_tone(difference, both, _MEMBRANE, data, layout).exp()
+            tone = carried_tone(difference, both, _MEMBRANE, data, layout)
+            colour = colour * tone.exp()
+            tone_of_all = tone_of_all - tone * weight / sum(weights)
         resolution = observation.pixels_per_texel.clamp(0, 1)
         vote = one.trust.photo * observation.facing.clamp(0, 1) * resolution * weight
         colours.append(colour)
@@ -58,11 +61,9 @@ def merged_colour(
     total = torch.stack(shares).sum(0).clamp_min(_LEAST)
     colour = sum((share * own for share, own in zip(shares, colours, strict=True)), torch.zeros(1)) / total
     nothing = total <= _LEAST
-    colour = torch.where(nothing, reference.colour, colour)
-    photo, tone = (
-        torch.stack([getattr(one.trust, name) for one in seen]).amax(0) for name in ("photo", "tone")
-    )
-    return SeenColour(colour, Trust(photo, tone))
+    colour = torch.where(nothing, reference.colour, colour) * tone_of_all.exp()
+    photo = torch.stack([one.trust.photo for one in seen]).amax(0)
+    return SeenColour(colour, Trust(photo, torch.stack([one.trust.tone for one in seen]).amax(0)))
 
 
 def merged_relief(
