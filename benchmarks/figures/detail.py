@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Bool, Float
 
 from deca.fitting.relief_region import relief_region, texel_millimetres
-from deca.geometry import vertex_normals
 from deca.head.albedo import AlbedoModel, resize_map
 from deca.head.landmarks import HeadLandmarks
 from deca.head.model import HeadModel
@@ -23,12 +22,18 @@ from deca.photo.crop import Crop
 from deca.photo.faces import FoundFace
 from deca.photo.sampling import Photo
 from deca.render.camera import image_to_pixels, project
-from deca.render.visibility import visible_points
 from deca.training.synthetic.wrinkles import WrinkleModel
 from figures.methods import DetailMethod, Method, ReliefMethod
 from figures.neutral import default_data
 from figures.people import KEPT, code_version, face_of, find_face, kept_arrays, london
-from figures.portraits import DISPLACEMENT_SIZE, Sitter, picture_of, portrait, random_scene
+from figures.portraits import (
+    DISPLACEMENT_SIZE,
+    Sitter,
+    picture_of,
+    portrait,
+    random_scene,
+    texels_seen,
+)
 from figures.pose import turned
 from figures.sitters import backdrop, framed, random_sitter, with_expression
 
@@ -271,19 +276,6 @@ class _Renderer:
                     "jpeg": taken.jpeg,
                     "points": found.dense468,
                     "displacement": displacement[0, 0].numpy(),
-                    "seen": self._seen(parameters) & _maps().region,
+                    "seen": texels_seen(sitter, parameters, _maps().layout) & _maps().region,
                 }
         raise SystemExit(f"wrinkled person {person}: no face found in {_MOST_TRIES} tries")
-
-    def _seen(self, parameters: Parameters) -> Bool[np.ndarray, "256 256"]:
-        """The texels that face the camera, at 75 degrees at most, with nothing in front of them."""
-        head = self.sitter.head_model(parameters)
-        layout = _maps().layout
-        vertices_image = project(head.vertices, parameters.camera)
-        surface = self.sitter.surface_model(head.vertices, vertices_image, 512, 512)
-        normals = vertex_normals(head.vertices, self.sitter.head_model.triangles)
-        maps = layout.to_uv(torch.cat([vertices_image, normals], -1))
-        points, normals_uv = maps.flatten(2).mT.split(3, -1)
-        scale = float(parameters.camera[0, 0])
-        seen = visible_points(points, normals_uv, surface, 0.002 * scale) & (normals_uv[..., 2] > 0.25)
-        return seen.view(DISPLACEMENT_SIZE, DISPLACEMENT_SIZE).numpy()

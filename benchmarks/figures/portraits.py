@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from deca.geometry import vertex_normals
@@ -225,6 +225,20 @@ def _photographed(
     picture = picture + scene.noise * random.standard_normal(picture.shape)
     encoded = np.ascontiguousarray((picture.clip(0, 1) * 255).round().astype(np.uint8)[..., ::-1])
     return cv2.imencode(".jpg", encoded, [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg_quality])[1]
+
+
+@torch.no_grad()
+def texels_seen(sitter: Sitter, parameters: Parameters, layout: UVLayout) -> Bool[np.ndarray, "size size"]:
+    """The texels that face the camera, at 75 degrees at most, with nothing in front of them."""
+    head = sitter.head_model(parameters)
+    vertices_image = project(head.vertices, parameters.camera)
+    surface = sitter.surface_model(head.vertices, vertices_image, SIZE, SIZE)
+    normals = vertex_normals(head.vertices, sitter.head_model.triangles)
+    maps = layout.to_uv(torch.cat([vertices_image, normals], -1))
+    points, normals_uv = maps.flatten(2).mT.split(3, -1)
+    scale = float(parameters.camera[0, 0])
+    seen = visible_points(points, normals_uv, surface, 0.002 * scale) & (normals_uv[..., 2] > 0.25)
+    return seen.view(layout.size, layout.size).numpy()
 
 
 def picture_of(jpeg: UInt8[np.ndarray, " byte"]) -> Photo:

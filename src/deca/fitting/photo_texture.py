@@ -110,7 +110,7 @@ class PhotoTexture:
     ) -> UInt8[np.ndarray, "size size 3"]:
         """The base colour that several photos of one person show together, completed as `texture` is.
 
-        Whites of eyes are those of the photo number `best`, and so is the general tone.
+        Whites of eyes are those of the photo number `best`.
         """
         data, layout = self.data, self.layout
         together = merged_colour(

@@ -32,22 +32,23 @@ def fit_same_person(
 ) -> list[LandmarkFit]:
     """Fit one shape to the 2D landmarks of several photos, each as `fit_landmarks` takes those of one.
 
-    The photos' costs are added, each times its weight (1 for a good photo, less for one that says less), and
-    the prior on the shape counts once: what no photo explains by itself, such as a smile, becomes
-    expression. Bounded Levenberg-Marquardt; as photos have nothing in common but the shape, the system is an
-    arrow, and each photo's own unknowns are eliminated first (Schur complement). Raises ValueError for no
-    photo, a weight that is not above 0, or a wrong number of landmarks.
+    The photos' costs are added, each times its weight (1 for a good photo, less for one that says less):
+    what not every photo shows, such as a smile, becomes expression. The prior on the shape counts once for
+    each photo: two thirds of the landmark network's squared error are the same in every photo of a face
+    (benchmarks/same_person.py), so more photos show more sides of a shape, and no side much more surely.
+    Bounded Levenberg-Marquardt; as photos have nothing in common but the shape, the system is an arrow, and
+    each photo's own unknowns are eliminated first (Schur complement). Raises ValueError for no photo, a
+    weight that is not above 0, or a wrong number of landmarks.
     """
     if not landmarks_image or len(landmarks_image) != len(weights) or min(weights) <= 0:
         raise ValueError(f"{len(landmarks_image)} photos and weights {list(weights)}: each above 0 is needed")
     config = config or LandmarkFitConfig()
-    count = len(landmarks_image)
     shape = slice(_COORDINATES, _COORDINATES + len(head_model.shape_basis))
     problems = []
     for points, weight in zip(landmarks_image, weights, strict=True):
-        problem = landmark_problem(head_model, points, replace(config, noise=config.noise / weight**0.5))
-        problem.prior[shape] /= count
-        problems.append(problem)
+        problems.append(
+            landmark_problem(head_model, points, replace(config, noise=config.noise / weight**0.5))
+        )
     states = [problem.start() for problem in problems]
     cost, damping = _cost(problems, states), 1e-3
     for _ in range(_ITERATIONS):
