@@ -19,7 +19,7 @@ from deca.io.videos import new_video
 
 RATE = 30
 WIDTH, HEIGHT = 1280, 720
-SECONDS = 20.0
+SECONDS = 8.0
 
 
 def write_clip(path: Path, frames: int) -> None:

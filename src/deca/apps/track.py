@@ -25,7 +25,7 @@ from deca.apps.people import person_of, write_animated_glb
 from deca.apps.reconstruct import FaceTask, Reconstructor, timed
 from deca.apps.reconstruction import Reconstruction
 from deca.apps.same_person import reconstruct_same_person
-from deca.apps.stream import ahead
+from deca.apps.stream import ahead, in_order, torch_threads_shared
 from deca.apps.track_faces import Track, follow_faces, people_of
 from deca.apps.track_options import TrackOptions
 from deca.conversion.asset import AssetError
@@ -40,7 +40,7 @@ from deca.io.videos import recorded, video_frames
 from deca.parameters import Parameters
 from deca.photo.crop import Crop, square_crop
 from deca.photo.face_area import face_size
-from deca.photo.follow import FaceFollower, face_at
+from deca.photo.follow import FaceFollower
 from deca.photo.sampling import Photo, transform_points
 
 _IDENTITY_FRAMES = 6
@@ -136,12 +136,28 @@ def tracked(
             for own in people:
                 movers.append(_Mover(reconstructor, own, times, crop, smoothing or SmoothingConfig()))
                 progress.advance(task)
-        with timed(seconds, "moving"):
+        # Small steps: threads within them would only wait for each other.
+        with timed(seconds, "moving"), torch_threads_shared(torch.get_num_threads()):
             again = _counted(video_frames(video), progress, "moving", len(times))
-            for number, (_, photo) in enumerate(ahead(again)):
-                for mover in movers:
-                    mover.step(number, photo)
+            for mover, looked in in_order(_looked, _posed(movers, ahead(again))):
+                mover.take(looked)
     return [mover.result(times) for mover in movers]
+
+
+@dataclass(frozen=True)
+class _Posed:
+    """A person's smoothed points in a frame, in its pixels, and the pose and expression that they tell."""
+
+    points: Float[np.ndarray, "468 3"]
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """The same with gaze and light, and how white the eyes are, as `eye_whites` says it."""
+
+    parameters: Parameters
+    whites: Float[np.ndarray, "2 2"]
 
 
 class _Mover:
@@ -173,20 +189,19 @@ class _Mover:
         self._track: Track | None = None
         self._points = np.zeros((0, 468 * 3))
         self._times, self._smoothing = times, smoothing
-        self._found = chosen[0].found
         self._frames: list[int] = []
         self._whites: list[Float[np.ndarray, "2 2"]] = []
         self._rows: dict[str, list[torch.Tensor]] = {name: [] for name in _MOVING}
         self._stretches: list[int] = []
 
     @torch.no_grad()
-    def step(self, number: int, photo: Photo) -> None:
-        """The person in frame `number`, if seen there."""
+    def posed(self, number: int) -> _Posed | None:
+        """The person in frame `number`, if seen there; frames come one after another."""
         if number in self._starts:
             self._begin(self._starts[number])
         track = self._track
         if track is None or number > track.last:
-            return
+            return None
         points = np.array(self._points[number - track.first], np.float64).reshape(468, 3)
         image = transform_points(self._crop.T_image_photo, points[:, :2])
         if number == track.first:
@@ -194,18 +209,25 @@ class _Mover:
             self._solver.start(fitted.parameters)
             for _ in range(3):
                 self._solver.step(image)
-        parameters = self._solver.step(image)
+        self._frames.append(number)
+        return _Posed(points, self._solver.step(image))
+
+    @torch.no_grad()
+    def looked(self, photo: Photo, posed: _Posed) -> _Looked:
+        """What the pixels of a frame say; frames may be looked at side by side."""
+        points, parameters = posed.points, posed.parameters
         head = self._head_model(parameters)
-        face = face_at(points, 1.0, self._found)
         landmarks_photo = torch.from_numpy(points[:, :2].copy())
         eyes = fit_eyes(photo, landmarks_photo, head, parameters, self._head_model, self._crop)
         own_crop = square_crop(points[:, :2].mean(0), 1.6 * face_size(points), 224)
         lighting = self._light(photo, own_crop, points, head.vertices)
-        self._frames.append(number)
-        self._whites.append(eye_whites(photo, points))
+        return _Looked(eyes.parameters.replace(lighting=lighting[None]), eye_whites(photo, points))
+
+    def take(self, looked: _Looked) -> None:
+        """Take up the frames, in their order."""
+        self._whites.append(looked.whites)
         for name, rows in self._rows.items():
-            rows.append(lighting[None] if name == "lighting" else getattr(eyes.parameters, name))
-        self._found = face
+            rows.append(getattr(looked.parameters, name))
 
     def _begin(self, track: Track) -> None:
         """Smooth the points of a track."""
@@ -242,6 +264,21 @@ class _Mover:
         expression = moving.expression.clone()
         expression[:, blinks] = expression[:, blinks].maximum(closed)
         return moving.replace(expression=expression)
+
+
+def _posed(
+    movers: Sequence[_Mover], frames: Iterable[tuple[float, Photo]]
+) -> Iterator[tuple[_Mover, Photo, _Posed]]:
+    for number, (_, photo) in enumerate(frames):
+        for mover in movers:
+            posed = mover.posed(number)
+            if posed is not None:
+                yield mover, photo, posed
+
+
+def _looked(seen: tuple[_Mover, Photo, _Posed]) -> tuple[_Mover, _Looked]:
+    mover, photo, posed = seen
+    return mover, mover.looked(photo, posed)
 
 
 def _counted(
