@@ -54,9 +54,9 @@ each, and what `deca reconstruct --same-person` makes of some or all of them. Me
 
 {told}
 
-The network's points lie {off:.1f} % of the face's height off the true ones (root mean square), and some two
-thirds of the square are the same in every photo of a face. No number of photos takes these away; with true
-points the same fit finds the shape.
+The network's points lie {off:.1f} % of the face's height off the true ones (root mean square). Some two
+thirds of the square, on three other people, are the same in every photo of a face: no number of photos takes
+these away, and a shape that is further off than the mean head's owes it to them.
 
 ## How it is measured
 
@@ -71,7 +71,8 @@ points the same fit finds the shape.
   albedo model) and **texture**: mean absolute difference of sRGB over the face, in steps of 255; *without
   its tone* is the texture less its mean over some five millimetres: brows, lips, freckles. **Normals**:
   mean angle between the neutral head's normals under the found and the true relief.
-- The **mean head** has mean shape and albedo and no relief.
+- The **mean head** has mean shape and albedo and no relief. Where its normals are
+  nearer, most of what shading is taken for is no wrinkle.
 """
 
 
