@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ from deca.parameters import Parameters
 from deca.photo.crop import Crop, square_crop
 from deca.photo.face_area import face_size
 from deca.photo.follow import FaceFollower
+from deca.photo.landmarks import Landmarker
 from deca.photo.sampling import Photo, transform_points
 
 _IDENTITY_FRAMES = 6
@@ -118,10 +120,10 @@ def tracked(
     seconds = {} if seconds is None else seconds
     with Progress(console=console, transient=True) as progress:
         try:
-            with timed(seconds, "following"):
+            with timed(seconds, "following"), ThreadPoolExecutor(2) as pool:
                 tracks, times, size = follow_faces(
                     _counted(video_frames(video), progress, "following"),
-                    FaceFollower(face_detector(), face_landmarker()),
+                    FaceFollower(face_detector(), _in_threads(face_landmarker(), pool)),
                     work,
                 )
         except (PhotoError, FileNotFoundError) as error:
@@ -158,6 +160,16 @@ class _Looked:
 
     parameters: Parameters
     whites: Float[np.ndarray, "2 2"]
+
+
+def _in_threads(landmarker: Landmarker, pool: Executor) -> Landmarker:
+    """The same, a face and its mirror image side by side: nothing else of a frame can be done meanwhile."""
+
+    def network(pictures: Float[np.ndarray, "batch 3 height width"]) -> Sequence[np.ndarray]:
+        single = pool.map(landmarker.network, (picture[None] for picture in pictures))
+        return [np.concatenate(output) for output in zip(*single, strict=True)]
+
+    return replace(landmarker, network=network)
 
 
 class _Mover:

@@ -119,11 +119,6 @@ class FaceFollower:
         return before is None or float(np.abs(small.astype(np.int16) - before).mean()) > _CUT
 
 
-def face_at(points: Float[np.ndarray, "468 3"], presence: float, like: FoundFace) -> FoundFace:
-    """A face with other points, in the frame in which `like` was found."""
-    return FoundFace(like.detection, FaceLandmarks(points, presence, region_of_points(points)))
-
-
 def _covered(face: FoundFace, others) -> bool:
     boxes = np.array([other.box for other in others]).reshape(-1, 4)
     return bool((overlap(face.box, boxes) > SAME_FACE_OVERLAP).any())
