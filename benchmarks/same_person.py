@@ -54,9 +54,9 @@ each, and what `deca reconstruct --same-person` makes of some or all of them. Me
 
 {told}
 
-The network's points lie {off:.1f} % of the face's height off the true ones (root mean square). Some two
-thirds of the square, on three other people, are the same in every photo of a face: no number of photos takes
-these away, and a shape that is further off than the mean head's owes it to them.
+The network's points lie {off:.1f} % of the face's height off the true ones (root mean square). What it sees
+wrongly in every photo of a face alike, no number of photos takes away: the shape gains by more photos where
+the points are true, and hardly where they are the network's.
 
 ## How it is measured
 
