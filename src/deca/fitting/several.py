@@ -34,8 +34,8 @@ def fit_same_person(
 
     The photos' costs are added, each times its weight (1 for a good photo, less for one that says less):
     what not every photo shows, such as a smile, becomes expression. The prior on the shape counts once for
-    each photo: two thirds of the landmark network's squared error are the same in every photo of a face
-    (benchmarks/same_person.py), so more photos show more sides of a shape, and no side much more surely.
+    each photo: much of the landmark network's error is the same in every photo of a face, so more photos show
+    more sides of a shape, and no side much more surely.
     Bounded Levenberg-Marquardt; as photos have nothing in common but the shape, the system is an arrow, and
     each photo's own unknowns are eliminated first (Schur complement). Raises ValueError for no photo, a
     weight that is not above 0, or a wrong number of landmarks.
