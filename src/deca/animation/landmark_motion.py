@@ -74,9 +74,9 @@ class LandmarkMotion:
         joints = head_model.rest_joints(person.replace(expression=torch.zeros_like(person.expression)))[0]
         self._root = joints[names.index("root")].double().numpy()
         self._hinge = joints[names.index("jaw")].double().numpy() if "jaw" in names else self._root
-        # The correctives are weighed by R - I of every joint but the first.
         count = len(head.expression_basis)
         self._features = len(head.pose_basis)
+        # The correctives are weighed by R - I of every joint but the first.
         self._jaw_feature = None
         if "jaw" in names and self._features:
             first = 1 + count + 9 * (names.index("jaw") - 1)

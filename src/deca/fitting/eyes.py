@@ -48,7 +48,7 @@ class EyesConfig:
 
 
 @dataclass(frozen=True)
-class _Iris:
+class Iris:
     """An iris in the picture of an eye: its centre in radii of the eyeball, x right and y up from the middle
     of the lids, and the same in pixels of the picture, of which `opening` is what the lids leave free."""
 
@@ -65,7 +65,7 @@ class EyesFit:
     """The parameters with the eyes turned, and the irises that were found, of both eyes, one or none."""
 
     parameters: Parameters
-    irises: Sequence[_Iris]
+    irises: Sequence[Iris]
 
     def iris_colour(self) -> Float[Tensor, "3"] | None:
         """The sRGB albedo of the irises; None where none was found."""
@@ -107,7 +107,7 @@ def fit_eyes(
             data.full_landmark_barycentrics,
         )
     gazes: list[Float[np.ndarray, " 2"] | None] = []
-    irises: list[_Iris] = []
+    irises: list[Iris] = []
     for name, rim in zip(_JOINTS, rims, strict=True):
         centre, radius = eyeball(head.vertices, head_model, name)
         rim_photo = landmarks_photo[list(rim)].double().numpy()
@@ -160,7 +160,7 @@ def find_iris(
     T_photo_eye: Float[np.ndarray, "3 3"],
     rim_photo: Float[np.ndarray, "rim 2"],
     config: EyesConfig,
-) -> _Iris | None:
+) -> Iris | None:
     """The disc in the opening that is darkest against its surroundings (after Daugman 1993), or None.
 
     `T_photo_eye` takes pixels of the eye's picture to the photo's.
@@ -194,7 +194,7 @@ def find_iris(
     _, contrast, row, column, radius = max(found)
     if contrast < config.least_contrast:
         return None
-    return _Iris(
+    return Iris(
         centre=np.array([column + 0.5 - _SIZE / 2, _SIZE / 2 - row - 0.5]) / unit,
         opening_width=float(np.ptp(columns) / unit),
         centre_picture=np.array([column, row], float),
@@ -232,7 +232,7 @@ def _contrast(
     return np.where(enough, contrast, -1.0), share
 
 
-def _iris_colour(iris: _Iris) -> Float[np.ndarray, " 3"]:
+def _iris_colour(iris: Iris) -> Float[np.ndarray, " 3"]:
     """Albedo of the iris: its median without pupil, highlights and the lid's shadow, against the white."""
     picture, opening, centre, radius = iris.picture, iris.opening, iris.centre_picture, iris.radius_picture
     y, x = np.mgrid[:_SIZE, :_SIZE]
