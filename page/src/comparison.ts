@@ -54,6 +54,8 @@ export class Comparison {
   private start(): void {
     if (!this.figure) return;
     this.begins();
+    // What was said of a photo tried before is over, and would lie on this one.
+    this.tell("");
     this.figure.goTo(this.figure.head.start());
     this.photo.hidden = false;
     byId("wipe-label").hidden = false;

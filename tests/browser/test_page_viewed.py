@@ -54,6 +54,8 @@ def test_the_chosen_photo_is_wiped_over_the_head(viewed: dict, out: Path) -> Non
     change = np.abs(photo - head).mean(-1)
     assert 0.1 < (change > 3).mean() < 0.6
     assert np.median(change[change > 3]) < 40
+    # Nothing said before lies on the photo.
+    assert viewed["overPhoto"] == ""
     assert not viewed["photoAfterwards"]
 
 

@@ -30,6 +30,7 @@ await withChromium({ viewport: { width: 900, height: 600 } }, async (browser) =>
   found.other = await page.textContent("#toast");
   await compareWith(photo);
   await page.locator("#wipe").waitFor();
+  found.overPhoto = await page.textContent("#toast");
   for (const share of [100, 50, 0]) {
     await page.locator("#wipe").fill(String(share));
     await picture(page, out, `wipe_${share}`);
