@@ -9,10 +9,12 @@ from torch.nn.functional import avg_pool2d, normalize
 
 from deca.geometry import vertex_normals
 from deca.head.data import HeadData
+from deca.head.model import HeadModel
 from deca.head.uv import UVLayout
+from deca.io.heads import default_head
 from deca.render import clay as clay_lights
 from deca.render.camera import project
-from deca.render.openness import openness
+from deca.render.openness import openness, shown_openness
 from deca.render.pictures import AMBIENT, SAMPLES, WHITE_OF_EYES, View, clay, look, over, textured
 from deca.render.surface import Surface, SurfaceModel
 
@@ -149,3 +151,18 @@ def test_a_wall_hides_its_part_of_the_sky() -> None:
     found = openness(torch.tensor([corners + on_floor]), triangles)[0, 6:, 0]
     expected = 0.5 * (1 + np.cos(np.arctan(10)))
     torch.testing.assert_close(found, torch.full_like(found, expected), atol=0.05, rtol=0)
+
+
+def test_teeth_between_parted_lips_are_not_in_the_dark() -> None:
+    data, head_model = default_head(), HeadModel(default_head())
+    neutral = head_model.neutral()
+    expression = torch.zeros_like(neutral.expression)
+    for name in ("mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouthLowerDownRight"):
+        expression[0, data.expression_names.index(name)] = 0.8
+    vertices = head_model(neutral.replace(expression=expression)).vertices
+    incisors = np.unique(data.triangles[data.region("teeth")])
+    front = incisors[np.argsort(-vertices[0, incisors, 2].numpy())[:20]]
+    shown, without = shown_openness(data, vertices), openness(vertices, head_model.triangles)
+    assert float(shown[0, front].mean()) > 1.3 * float(without[0, front].mean())
+    others = np.setdiff1d(np.arange(vertices.shape[1]), incisors)
+    assert torch.equal(shown[0, others], without[0, others])

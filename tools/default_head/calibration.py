@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,9 @@ STAY, ROBUST = 3.0, 0.003
 # the middle. Those of the lower lip do not: the network puts them a little below the border that is seen.
 FIXED = (*UPPER_LIP_INNER, *UPPER_LIP_WET, 308, 292, *(82, 81, 80, 191, 38, 41, 42, 183, 78, 62))
 # The photos show neutral faces: what is systematic must not hide in an expression or an open jaw.
-NEUTRAL = LandmarkFitConfig(noise=0.008, expression_deviation=1e-3, jaw_deviation=1e-3)
+NEUTRAL = LandmarkFitConfig(
+    noise=0.008, lip_deviation=math.inf, expression_deviation=1e-3, jaw_deviation=1e-3
+)
 HIDDEN = ("eyeballs", "teeth", "tongue", "mouth_interior", "eye_sockets")
 
 

@@ -17,7 +17,7 @@ from deca.head.model import Head
 from deca.model.deca import Deca
 from deca.parameters import Parameters
 from deca.render.camera import project
-from deca.render.openness import openness
+from deca.render.openness import shown_openness
 from deca.render.pictures import Picture, View, clay, lit, look, unlit
 
 BUMPS = 0.6
@@ -57,7 +57,7 @@ class Person:
             self.deca.data,
             head.vertices,
             project(head.vertices, parameters.camera),
-            openness(head.vertices, self.deca.head_model.triangles),
+            shown_openness(self.deca.data, head.vertices),
             size,
         )
         return Shot(self, parameters, head, view)

@@ -122,7 +122,11 @@ class EncodingReconstructor:
                     transform_points(crop.T_image_photo, landmarks_photo.numpy())
                 )
                 fitted = refine_landmarks(
-                    self.deca.head_model, landmarks_image, parameters, self.refine_config
+                    self.deca.head_model,
+                    landmarks_image,
+                    parameters,
+                    self.refine_config,
+                    task.found.teeth_together,
                 )
                 code = self.detail_code(task.photo, task.found, crop, fitted.parameters)
                 fitted = replace(fitted, parameters=fitted.parameters.replace(detail=code))

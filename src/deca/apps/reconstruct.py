@@ -214,7 +214,8 @@ class Reconstructor:
         """The crop of one found face and its geometry alone: camera, pose, jaw, shape, expression."""
         crop = landmark_crop(found.ibug68)
         landmarks_image = transform_points(crop.T_image_photo, fitted_landmarks(found, self.deca.data))
-        return crop, fit_landmarks(self.deca.head_model, torch.from_numpy(landmarks_image))
+        points = torch.from_numpy(landmarks_image)
+        return crop, fit_landmarks(self.deca.head_model, points, teeth_together=found.teeth_together)
 
     @torch.no_grad()
     def face(self, task: FaceTask) -> Reconstruction:

@@ -134,7 +134,8 @@ def reconstruct_same_person(reconstructor: Reconstructor, tasks: Sequence[FaceTa
             )
             for task, crop in zip(tasks, crops, strict=True)
         ]
-        fits = fit_same_person(reconstructor.deca.head_model, points, weights)
+        together = [task.found.teeth_together for task in tasks]
+        fits = fit_same_person(reconstructor.deca.head_model, points, weights, teeth_together=together)
     with timed(seconds, "appearance"):
         views = _side_by_side(
             lambda photo: _view(reconstructor, *photo), list(zip(tasks, crops, weights, fits, strict=True))

@@ -15,7 +15,7 @@ from deca.geometry import axis_angle_to_matrix
 from deca.head.model import Head
 from deca.photo.crop import Crop, crop_image
 from deca.render.camera import project
-from deca.render.openness import openness
+from deca.render.openness import shown_openness
 from deca.render.pictures import View, clay, look, over, textured
 
 _PANEL = 480
@@ -35,7 +35,7 @@ def draw_sheet(result: Reconstruction) -> UInt8[np.ndarray, "height width 3"]:
     crop = wide_crop(result.crop)
     photo = _pixels(crop_image(result.photo, crop))
     paper = np.full_like(photo, _PAPER)
-    open_sky = openness(result.head.vertices, result.deca.head_model.triangles)
+    open_sky = shown_openness(result.deca.data, result.head.vertices)
 
     def seen(head: Head) -> View:
         # The wide crop has the same centre: its image frame is the crop's, shrunk.

@@ -12,6 +12,7 @@ from deca.fitting.landmark_head import LandmarkHead
 from deca.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from deca.head.model import HeadModel
 from deca.parameters import Parameters
+from deca.photo.mouth import LOWER_LIP, UPPER_LIP
 from deca.render.camera import unproject
 
 # The outline of the face in the order of the 468-point network: these points slide along the cheek and jaw.
@@ -19,6 +20,8 @@ DENSE_OUTLINE = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
+# Inner edges of the lips among the 68 iBUG landmarks.
+_UPPER_LIP_68, _LOWER_LIP_68 = (61, 62, 63), (67, 66, 65)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class LandmarkFitConfig:
 
     noise: float = 0.012
     """Standard deviation of a landmark."""
+    lip_deviation: float = 0.004
+    """The same of how far a landmark of the inner lips is from the one across: errors of both are alike."""
     correlation: float = 4.0
     """How many neighbouring landmarks carry the information of one independent landmark."""
     outline_along: float = 0.15
@@ -40,6 +45,8 @@ class LandmarkFitConfig:
     """Slope of the cost by which small coefficients become zero, in units of that deviation."""
     jaw_deviation: float = 0.03
     """Prior standard deviation of the jaw's rotation, radians; sideways a fifth of it."""
+    jaw_deviation_together: float = 0.008
+    """The same where the teeth are seen to be together."""
     jaw_limits: tuple[float, float] = (-0.05, 0.6)
     """Least and largest opening of the jaw, radians."""
     bound: float = 3.5
@@ -64,6 +71,7 @@ def fit_landmarks(
     head_model: HeadModel,
     landmarks_image: Float[Tensor, "point 2"],
     config: LandmarkFitConfig | None = None,
+    teeth_together: float = 0.0,
 ) -> LandmarkFit:
     """Fit the geometry of one face to its 2D landmarks.
 
@@ -71,10 +79,11 @@ def fit_landmarks(
     in the image frame of the crop. Minimises the robust (Huber) landmark distance plus Gaussian priors on
     shape, a sparse non-negative prior on facial actions (coefficients in [0, 1]), or a Gaussian one on the
     components of a statistical model, and a prior on the jaw. The action jawOpen and the gaze stay at zero:
-    the jaw's own joint opens the mouth. Raises ValueError for a wrong number of landmarks.
+    the jaw's own joint opens the mouth, the less the surer it is that the teeth are together (0 to 1): points
+    of the lips do not tell. Raises ValueError for a wrong number of landmarks.
     """
     config = config or LandmarkFitConfig()
-    problem = landmark_problem(head_model, landmarks_image, config)
+    problem = landmark_problem(head_model, landmarks_image, config, teeth_together)
     return _minimised(problem, problem.start(), head_model.neutral(), config)
 
 
@@ -83,6 +92,7 @@ def refine_landmarks(
     landmarks_image: Float[Tensor, "point 2"],
     estimate: Parameters,
     config: LandmarkFitConfig | None = None,
+    teeth_together: float = 0.0,
 ) -> LandmarkFit:
     """Bring an estimate of one face, a network's say, nearer to its 2D landmarks.
 
@@ -90,13 +100,27 @@ def refine_landmarks(
     it. What landmarks say nothing about stays as estimated.
     """
     config = config or LandmarkFitConfig()
-    problem = landmark_problem(head_model, landmarks_image, config)
+    problem = landmark_problem(head_model, landmarks_image, config, teeth_together)
     state = problem.expect(estimate)
     return _minimised(problem, state, estimate, config)
 
 
+def lip_pairs(dense: bool) -> tuple[list[int], list[int]]:
+    """Landmarks of the inner edges of the upper and the lower lip, one across the other; of 468 or of 68."""
+    return (list(UPPER_LIP), list(LOWER_LIP)) if dense else (list(_UPPER_LIP_68), list(_LOWER_LIP_68))
+
+
+def jaw_precision(config: LandmarkFitConfig, teeth_together: float) -> float:
+    """How much the prior holds the jaw closed: one over the variance of its opening."""
+    apart, together = config.jaw_deviation**-2, config.jaw_deviation_together**-2
+    return apart + teeth_together * (together - apart)
+
+
 def landmark_problem(
-    head_model: HeadModel, landmarks_image: Float[Tensor, "point 2"], config: LandmarkFitConfig
+    head_model: HeadModel,
+    landmarks_image: Float[Tensor, "point 2"],
+    config: LandmarkFitConfig,
+    teeth_together: float = 0.0,
 ) -> LandmarkProblem:
     """The problem of `fit_landmarks`; ValueError for a wrong number of landmarks."""
     head = LandmarkHead(head_model)
@@ -105,7 +129,7 @@ def landmark_problem(
     # A camera of scale one and no shift: the head frame's plane, y up, in image units.
     flat = torch.nn.functional.pad(landmarks_image.double(), (0, 1))
     target = unproject(flat[None], torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64))[0, :, :2]
-    return LandmarkProblem(head, target, config)
+    return LandmarkProblem(head, target, config, teeth_together)
 
 
 def _minimised(
@@ -161,7 +185,11 @@ class LandmarkProblem:
     """
 
     def __init__(
-        self, head: LandmarkHead, target: Float[Tensor, "point 2"], config: LandmarkFitConfig
+        self,
+        head: LandmarkHead,
+        target: Float[Tensor, "point 2"],
+        config: LandmarkFitConfig,
+        teeth_together: float,
     ) -> None:
         self.head, self.target, self.config = head, target, config
         self.deviation = config.noise * (target[:, 1].max() - target[:, 1].min())
@@ -169,6 +197,7 @@ class LandmarkProblem:
         self.outline: Bool[Tensor, " point"] = torch.zeros(len(target), dtype=torch.bool)
         self.outline[outline] = True
         self.along = self._directions(outline)
+        self.lips = lip_pairs(head.dense)
         self.share = 1.0 / config.correlation if head.dense else 1.0
         shape_count, expression_count = head.shape_count, len(head.expression_basis)
         huge = 1e6
@@ -184,6 +213,7 @@ class LandmarkProblem:
             self.lower[9 + shape_count :] = -self.upper[9 + shape_count :]
         self.prior = torch.zeros_like(self.lower)
         self.prior[6:9] = torch.tensor([1.0, 5.0, 5.0]).double().div(config.jaw_deviation).square()
+        self.prior[6] = jaw_precision(config, teeth_together)
         self.prior[9:] = 1
         self.slope = torch.zeros_like(self.lower)
         self.expected = torch.zeros_like(self.lower)
@@ -245,10 +275,16 @@ class LandmarkProblem:
 
     def whitened(
         self, vectors: Float[Tensor, "... point 2"], weights: Float[Tensor, " point"]
-    ) -> Float[Tensor, "... point 2"]:
-        """Divide by the deviation; along the outline, count less."""
+    ) -> Float[Tensor, "... residual 2"]:
+        """Divide by the deviation; along the outline, count less. After the points come the gaps of the
+        lips."""
         along = (vectors * self.along).sum(-1, keepdim=True) * self.along
-        return (vectors - (1 - self.config.outline_along) * along) * weights.sqrt()[:, None] / self.deviation
+        points = (vectors - (1 - self.config.outline_along) * along) * weights.sqrt()[:, None]
+        upper, lower = self.lips
+        gaps = (vectors[..., lower, :] - vectors[..., upper, :]) * self.share**0.5
+        return (
+            torch.cat([points, gaps * (self.config.noise / self.config.lip_deviation)], -2) / self.deviation
+        )
 
     def cost(self, state: LandmarkState) -> float:
         """What is minimised."""

@@ -29,6 +29,7 @@ def fit_same_person(
     landmarks_image: Sequence[Float[Tensor, "point 2"]],
     weights: Sequence[float],
     config: LandmarkFitConfig | None = None,
+    teeth_together: Sequence[float] | None = None,
 ) -> list[LandmarkFit]:
     """Fit one shape to the 2D landmarks of several photos, each as `fit_landmarks` takes those of one.
 
@@ -43,11 +44,12 @@ def fit_same_person(
     if not landmarks_image or len(landmarks_image) != len(weights) or min(weights) <= 0:
         raise ValueError(f"{len(landmarks_image)} photos and weights {list(weights)}: each above 0 is needed")
     config = config or LandmarkFitConfig()
+    teeth_together = [0.0] * len(weights) if teeth_together is None else teeth_together
     shape = slice(_COORDINATES, _COORDINATES + len(head_model.shape_basis))
     problems = []
-    for points, weight in zip(landmarks_image, weights, strict=True):
+    for points, weight, together in zip(landmarks_image, weights, teeth_together, strict=True):
         problems.append(
-            landmark_problem(head_model, points, replace(config, noise=config.noise / weight**0.5))
+            landmark_problem(head_model, points, replace(config, noise=config.noise / weight**0.5), together)
         )
     states = [problem.start() for problem in problems]
     cost, damping = _cost(problems, states), 1e-3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from deca.photo.detect import Detection, Network, detect, distant_view, near_views, overlap, whole_view
 from deca.photo.ibug import ibug68
 from deca.photo.landmarks import FaceLandmarks, Landmarker, landmarks
+from deca.photo.mouth import see_mouth, with_lips
 from deca.photo.sampling import Affine, Photo
 
 PRESENCE_THRESHOLD = 0.99
@@ -24,10 +25,14 @@ SAME_FACE_OVERLAP = 0.3
 
 @dataclass(frozen=True)
 class FoundFace:
-    """One face of a photo: where the detector saw it and where its points are, in photo pixels."""
+    """One face of a photo: where the detector saw it and where its points are, in photo pixels.
+
+    `teeth_together` in [0, 1] says how surely the teeth are; 0 where nothing is known.
+    """
 
     detection: Detection
     landmarks: FaceLandmarks
+    teeth_together: float = 0.0
 
     @property
     def dense468(self) -> Float[np.ndarray, "468 3"]:
@@ -71,8 +76,17 @@ def find_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> list[
     if all(face.landmarks.presence < SURE_PRESENCE for face in faces):
         turned = [face for turns in (1, 2, 3) for face in look([whole_view(height, width, turns)])]
         faces = _distinct(faces + turned)
-    faces = [face for face in faces if face.landmarks.presence >= PRESENCE_THRESHOLD]
+    faces = [with_mouth(photo, face) for face in faces if face.landmarks.presence >= PRESENCE_THRESHOLD]
     return sorted(faces, key=lambda face: float(face.box[0] + face.box[2]))
+
+
+def with_mouth(photo: Photo, face: FoundFace) -> FoundFace:
+    """The face with its mouth as the pixels show it, where the landmark network is not to be trusted."""
+    mouth = see_mouth(photo, face.dense468)
+    points = with_lips(face.dense468, mouth)
+    return replace(
+        face, landmarks=replace(face.landmarks, points=points), teeth_together=mouth.teeth_together
+    )
 
 
 def largest_face(faces: list[FoundFace]) -> FoundFace:

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from deca.geometry import vertex_normals
+from deca.head.data import HeadData
 
 _DIRECTIONS = 24
 """The head is looked at along each of these from both ends."""
@@ -21,24 +22,51 @@ _TOLERANCE = 6 / _SIZE
 
 
 def openness(
-    vertices: Float[Tensor, "batch vertex 3"], triangles: Int[Tensor, "triangle 3"]
+    vertices: Float[Tensor, "batch vertex 3"],
+    triangles: Int[Tensor, "triangle 3"],
+    coarse: Int[Tensor, "edge 2"] | None = None,
 ) -> Float[Tensor, "batch vertex 1"]:
     """How much of the sky over each vertex is open, 0 to 1, weighed by the cosine: soft shade for pictures.
 
     The head is looked at from all sides (ambient occlusion: Zhukov et al. 1998); on the CPU, and without a
-    gradient.
+    gradient. Of `coarse` edges the middle is looked at too, and lends both ends what it has more.
     """
     vertices = vertices.detach()
-    normals = vertex_normals(vertices, triangles)
+    directions = vertex_normals(vertices, triangles)
     centred = vertices - vertices.mean(1, keepdim=True)
     # Half a pixel of the picture is left free at its border.
-    reach = (1 - 1 / _SIZE) / centred.norm(dim=-1).amax(1)[:, None, None]
+    points = centred * ((1 - 1 / _SIZE) / centred.norm(dim=-1).amax(1)[:, None, None])
+    count = vertices.shape[1]
+    if coarse is not None:
+        points, directions = (
+            torch.cat([values, values[:, coarse].mean(2)], 1) for values in (points, directions)
+        )
     corners = triangles.numpy().astype(np.uint32)
     faces = [
-        _openness(points.numpy(), directions.numpy(), corners, _views())
-        for points, directions in zip(centred * reach, normals, strict=True)
+        _openness(face.numpy(), normals.numpy(), corners, _views())
+        for face, normals in zip(points, directions, strict=True)
     ]
-    return torch.from_numpy(np.stack(faces)[..., None])
+    found = torch.from_numpy(np.stack(faces)[..., None])
+    if coarse is None:
+        return found
+    ends = coarse.flatten()[None, :, None].expand(len(vertices), -1, -1)
+    between = found[:, count:].repeat_interleave(2, 1)
+    return found[:, :count].scatter_reduce(1, ends, between, "amax")
+
+
+def shown_openness(
+    data: HeadData, vertices: Float[Tensor, "batch vertex 3"]
+) -> Float[Tensor, "batch vertex 1"]:
+    """The openness of a head in a picture.
+
+    Teeth are drawn by triangles from the gums to their edge: lips hide both ends and leave the middle free.
+    """
+    coarse = None
+    if "teeth" in data.region_names:
+        corners = data.triangles[data.region("teeth")]
+        edges = np.sort(np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]]), 1)
+        coarse = torch.from_numpy(np.unique(edges, axis=0)).long()
+    return openness(vertices, torch.from_numpy(data.triangles), coarse)
 
 
 def _views() -> Float[np.ndarray, "view 3 3"]:
