@@ -25,7 +25,7 @@ from deca.render.camera import image_to_pixels, project
 from deca.training.synthetic.wrinkles import WrinkleModel
 from figures.methods import DetailMethod, Method, ReliefMethod
 from figures.neutral import default_data
-from figures.people import KEPT, code_version, face_of, find_face, kept_arrays, london
+from figures.people import KEPT, code_version, face_of, find_face, found_again, kept_arrays, london
 from figures.portraits import (
     DISPLACEMENT_SIZE,
     Sitter,
@@ -243,11 +243,12 @@ class _Renderer:
         key = f"wrinkles_{person:03}_{number}"
         arrays = kept_arrays(_kept_folder() / f"{key}.npz", lambda: self._rendered(person, number))
         true = {part.name: torch.from_numpy(arrays[f"true_{part.name}"]) for part in fields(Parameters)}
+        photo = picture_of(arrays["jpeg"])
         return Wrinkled(
             key=key,
             person=person,
-            photo=picture_of(arrays["jpeg"]),
-            found=face_of(arrays["points"]),
+            photo=photo,
+            found=found_again(photo, arrays["points"]),
             parameters=Parameters(**true),
             displacement=arrays["displacement"],
             seen=arrays["seen"],

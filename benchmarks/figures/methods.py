@@ -112,7 +112,7 @@ class Refined:
         crop, parameters = self.start.reconstructor.coarse(photo, found)
         landmarks_image = torch.from_numpy(transform_points(crop.T_image_photo, found.dense468[:, :2]))
         head_model = self.start.reconstructor.deca.head_model
-        fitted = refine_landmarks(head_model, landmarks_image, parameters, self.config)
+        fitted = refine_landmarks(head_model, landmarks_image, parameters, self.config, found.teeth_together)
         return crop, self.start.with_detail(photo, found, crop, fitted.parameters)
 
     def displacement(self, parameters: Parameters) -> Float[Tensor, "1 1 256 256"]:

@@ -17,7 +17,7 @@ from deca.io.files import whole_file
 from deca.io.images import read_photo
 from deca.io.networks import face_detector, face_landmarker
 from deca.photo.detect import Detection
-from deca.photo.faces import FoundFace, find_faces, largest_face
+from deca.photo.faces import FoundFace, find_faces, largest_face, with_mouth
 from deca.photo.landmarks import FaceLandmarks, region_of_points
 from deca.photo.sampling import Photo
 from deca.training.split import held_back
@@ -55,7 +55,7 @@ class Person:
         """The face of the photo, None where the detector finds none."""
         path = KEPT / f"found-{code_version('photo/*.py')}" / f"{self.key}.npz"
         points = kept_arrays(path, lambda: {"points": _found_points(self.photo())})["points"]
-        return face_of(points) if len(points) else None
+        return found_again(self.photo(), points) if len(points) else None
 
     def manual_points(self) -> Float[np.ndarray, "14 2"]:
         """The 14 manual points of a neutral photo, in the order of `PLACES`."""
@@ -90,6 +90,11 @@ def face_of(points: Float[np.ndarray, "468 3"]) -> FoundFace:
     low, high = points[:, :2].min(0), points[:, :2].max(0)
     detection = Detection(np.concatenate([low, high]), np.zeros((6, 2)), 1.0)
     return FoundFace(detection, FaceLandmarks(points, 1.0, region_of_points(points)))
+
+
+def found_again(photo: Photo, points: Float[np.ndarray, "468 3"]) -> FoundFace:
+    """A face whose points were kept: what the pixels of its mouth say is read anew."""
+    return with_mouth(photo, face_of(points))
 
 
 def kept_arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

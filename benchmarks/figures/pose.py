@@ -21,7 +21,7 @@ from deca.photo.faces import FoundFace
 from deca.photo.landmarks import REGION_SCALE, FaceRegion, landmarks_in_region, region_of_points
 from deca.photo.sampling import Photo
 from figures.methods import Method
-from figures.people import KEPT, face_of, kept_arrays
+from figures.people import KEPT, found_again, kept_arrays
 from figures.portraits import Sitter, picture_of, portrait, random_scene
 from figures.sitters import backdrop, framed, random_sitter, texture_of, textured_people, with_expression
 
@@ -104,12 +104,8 @@ class _Renderer:
         arrays = kept_arrays(
             KEPT / "pose" / f"{key}.npz", lambda: self._rendered(index, number, in_photo, least, largest)
         )
-        return Posed(
-            key,
-            picture_of(arrays["jpeg"]),
-            face_of(arrays["found"]),
-            arrays["pose"],
-        )
+        photo = picture_of(arrays["jpeg"])
+        return Posed(key, photo, found_again(photo, arrays["found"]), arrays["pose"])
 
     def _rendered(
         self, index: int, number: int, in_photo: bool, least: float, largest: float

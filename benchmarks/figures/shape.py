@@ -15,7 +15,7 @@ from deca.photo.sampling import Photo
 from figures.facekit_sitter import FaceKitSitter, scan_of
 from figures.methods import Method
 from figures.neutral import neutral_mesh
-from figures.people import KEPT, Person, face_of, find_face, kept_arrays
+from figures.people import KEPT, Person, find_face, found_again, kept_arrays
 from figures.portraits import picture_of, portrait, random_scene
 from figures.pose import turned
 from figures.sitters import backdrop, framed, random_sitter, texture_of, textured_people, with_expression
@@ -62,7 +62,8 @@ class _Renderer:
     def picture(self, number: int, person: Person) -> Seen:
         key = f"facekit_{number:03}"
         arrays = kept_arrays(KEPT / "shape" / f"{key}.npz", lambda: self._rendered(number, person))
-        return Seen(key, picture_of(arrays["jpeg"]), face_of(arrays["points"]), arrays["shape"])
+        photo = picture_of(arrays["jpeg"])
+        return Seen(key, photo, found_again(photo, arrays["points"]), arrays["shape"])
 
     def _rendered(self, number: int, person: Person) -> dict[str, np.ndarray]:
         texture = self.sitter.worn(texture_of(person))

@@ -19,7 +19,7 @@ from deca.head.uv import UVLayout
 from deca.training.synthetic.backdrops import backdrop
 from deca.training.synthetic.wrinkles import WrinkleModel, WrinklePerson
 from figures.neutral import default_data
-from figures.people import PROJECT, code_version, face_of, find_face, kept_arrays
+from figures.people import PROJECT, code_version, face_of, find_face, found_again, kept_arrays
 from figures.portraits import (
     DISPLACEMENT_SIZE,
     SIZE,
@@ -89,8 +89,8 @@ class Studio:
         path = _kept_folder() / f"{seed}_{number}.npz"
         arrays = kept_arrays(path, lambda: self._taken(seed, number))
         photo = picture_of(arrays["jpeg"])
-        found, told = (FaceTask(photo, face_of(arrays[name]), {}) for name in ("found", "told"))
-        return Taken(found, told, arrays["seen"])
+        found = FaceTask(photo, found_again(photo, arrays["found"]), {})
+        return Taken(found, FaceTask(photo, face_of(arrays["told"]), {}), arrays["seen"])
 
     def _drawn(
         self, seed: int
