@@ -3,9 +3,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from deca.head.face_part import face_part, face_vertices
+from deca.fitting.eyes import eyeball, eyeball_vertices
+from deca.geometry import vertex_normals
+from deca.head.face_part import face_part, face_vertices, landmark_part
 from deca.head.landmarks import HeadLandmarks
 from deca.head.model import HeadModel
+from deca.io.heads import default_head
 
 
 def moved(model: HeadModel):
@@ -42,3 +45,22 @@ def test_the_part_has_the_landmarks_and_the_texture_of_the_whole(small_head):
     np.testing.assert_array_equal(
         part.texture_triangles[part.region("face")], small_head.texture_triangles[kept]
     )
+
+
+def test_what_tracking_looks_at_has_the_eyeballs_and_the_normals_of_the_whole():
+    data = default_head()
+    whole_model, part_model = HeadModel(data), HeadModel(landmark_part(data))
+    parameters = moved(whole_model)
+    whole, small = whole_model(parameters).vertices, part_model(parameters).vertices
+    assert small.shape[1] < 0.6 * whole.shape[1]
+    for name in ("left_eye", "right_eye"):
+        assert eyeball_vertices(part_model, name).sum() == eyeball_vertices(whole_model, name).sum()
+        centre, radius = eyeball(small, part_model, name)
+        expected, expected_radius = eyeball(whole, whole_model, name)
+        torch.testing.assert_close(centre, expected, atol=1e-5, rtol=0)
+        assert abs(radius - expected_radius) < 1e-5
+    found, wanted = (
+        vertex_normals(vertices, model.triangles)[:, model.triangles[model.data.dense_landmark_triangles]]
+        for vertices, model in ((small, part_model), (whole, whole_model))
+    )
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)

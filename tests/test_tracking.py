@@ -20,7 +20,7 @@ from deca.animation.smoothing import SmoothingConfig, scaled, smoothed
 from deca.apps.errors import UsageError
 from deca.apps.stream import ahead
 from deca.apps.track import track as track_video
-from deca.apps.track_faces import Track, people_of
+from deca.apps.track_faces import Track, follow_faces, people_of
 from deca.apps.track_options import TrackOptions
 from deca.head.model import Head
 from deca.io.files import data_file
@@ -29,11 +29,12 @@ from deca.io.images import read_photo
 from deca.io.maps import encode_unit
 from deca.io.motion_files import read_motion
 from deca.io.networks import face_detector, face_landmarker
+from deca.io.picture_files import PictureFile
 from deca.io.videos import new_video, video_frames
 from deca.model.deca import Deca
 from deca.photo.crop import Crop
 from deca.photo.follow import FaceFollower
-from deca.photo.sampling import scaling
+from deca.photo.sampling import sample_smoothly, scaling
 from deca.render.camera import image_to_pixels, project
 from deca.render.lighting import lamp, shade, turned
 from deca.render.pictures import over
@@ -76,7 +77,8 @@ def test_items_come_ahead_in_order_and_so_do_errors() -> None:
 def track(first: int, length: int, seed: int, noise: float = 0.3) -> Track:
     face = np.random.default_rng(seed).standard_normal(300)
     own = np.random.default_rng(first).standard_normal(300)
-    return Track(first, Path("none"), length, colour=face + noise * own)
+    nowhere = Path("none")
+    return Track(first, nowhere, PictureFile(nowhere), length=length, colour=face + noise * own)
 
 
 def test_stretches_go_to_people_by_their_colours() -> None:
@@ -86,6 +88,37 @@ def test_stretches_go_to_people_by_their_colours() -> None:
     # Two who are seen at once are two, however alike.
     twins = people_of([track(0, 40, seed=1), track(20, 40, seed=1)], least=5)
     assert len(twins) == 2
+
+
+def test_pictures_of_any_size_are_kept_in_one_file(tmp_path: Path) -> None:
+    kept = PictureFile(tmp_path / "faces.jpegs")
+    photo = read_photo(data_file("astronaut.jpg"))
+    pictures = [photo[40:200, 150:290], photo[:31, :77]]
+    for picture in pictures:
+        kept.append(picture)
+    assert len(kept) == 2
+    for number in (1, 0):
+        apart = kept.read(number).astype(float) - pictures[number]
+        assert np.abs(apart).mean() < 1.5
+        assert np.abs(apart.mean((0, 1))).max() < 0.3
+    (tmp_path / "faces.jpegs").write_bytes(bytes(100))
+    with pytest.raises(OSError, match="picture 0 is damaged"):
+        kept.read(0)
+
+
+def test_the_kept_picture_of_a_face_has_its_place_in_the_frame(tmp_path: Path) -> None:
+    follower = FaceFollower(face_detector(), face_landmarker())
+    large = cv2.resize(still(), (1440, 1440), interpolation=cv2.INTER_CUBIC)
+    for name, frame in (("small", still()), ("large", large)):
+        (tmp_path / name).mkdir()
+        (found,), _, size = follow_faces([(0.0, frame)], follower, tmp_path / name)
+        assert size == (len(frame), len(frame))
+        picture = found.pictures.read(0)
+        assert max(picture.shape) <= 640
+        back = sample_smoothly(
+            frame, np.linalg.inv(found.T_picture_frame[0]), picture.shape[0], picture.shape[1]
+        )
+        assert np.abs(255 * back - picture).mean() < 2
 
 
 def still(shift: float = 0.0, mirrored: bool = False) -> np.ndarray:

@@ -3,7 +3,7 @@ milliseconds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,14 +11,15 @@ import torch
 from jaxtyping import Float
 
 from deca.fitting.landmark_head import LandmarkHead
-from deca.fitting.landmarks import DENSE_OUTLINE, LandmarkFitConfig
-from deca.geometry import axis_angle_to_matrix, matrix_to_axis_angle
+from deca.fitting.landmarks import DENSE_OUTLINE, LandmarkFitConfig, fit_landmarks
+from deca.geometry import axis_angle_to_matrix
 from deca.head.model import HeadModel
 from deca.parameters import Parameters
 
-_STEPS = 3
+_STEPS, _FIRST_STEPS = 2, 4
 _OWN = 9  # log scale, x, y; rotation of the head; rotation of the jaw
 _HUBER = 2.5
+_MOST_SETS = 12
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class _State:
 
 @dataclass(frozen=True)
 class _Posed:
-    """The landmarks of a state, metres: posed; `hanging` are those that the jaw carries, from its hinge,
+    """The landmarks of a state, metres: posed; `hanging` is what of them the jaw carries, from its hinge,
     before it turns."""
 
     points: Float[np.ndarray, "point 3"]
@@ -45,7 +46,7 @@ class LandmarkMotion:
 
     The cost is that of `deca.fitting.landmarks.fit_landmarks`, with the shape known; the derivatives are
     exact, but for the joints, which expressions move by a tenth of a millimetre. Gauss-Newton steps with
-    bounds; a head of facial actions on 468 landmarks takes about five milliseconds.
+    bounds; a head of facial actions on 468 landmarks takes about four milliseconds.
     """
 
     def __init__(
@@ -70,6 +71,10 @@ class LandmarkMotion:
         self._moving = at_landmarks(basis * going[:, None])
         self._flat_standing = self._standing.reshape(len(basis), -1)
         self._flat_moving = self._moving.reshape(len(basis), -1)
+        # The basis of what stands, then of what the jaw carries, each by x, y and z: rows that turning mixes.
+        moved_by = slice(1, 1 + len(head.expression_basis))
+        rows = np.concatenate([self._standing[moved_by], self._moving[moved_by]], 2)
+        self._expression_rows = np.ascontiguousarray(rows.transpose(2, 0, 1).reshape(6, -1))
         self._going = (going[corners] * barycentrics).sum(1).numpy()[:, None]
         joints = head_model.rest_joints(person.replace(expression=torch.zeros_like(person.expression)))[0]
         self._root = joints[names.index("root")].double().numpy()
@@ -100,13 +105,17 @@ class LandmarkMotion:
         self._side = np.sign(at_landmarks(head.template[None])[0][:, 0])
         self._last: _State | None = None
 
-    def start(self, estimate: Parameters) -> None:
-        """Begin at an estimate of a frame (a batch of one) in place of the frame before."""
-        values = estimate.map(lambda tensor: tensor.double())
+    def start(self, landmarks_image: Float[np.ndarray, "point 2"]) -> None:
+        """Begin anew with a frame; landmarks as for `step`. From a coarse estimate a few steps lead there."""
+        coarse = replace(self.config, iterations=0)
+        values = fit_landmarks(self._head_model, torch.from_numpy(landmarks_image), coarse).parameters
+        values = values.map(lambda tensor: tensor.double())
         camera = np.array([float(values.camera[0, 0].log()), *values.camera[0, 1:].tolist()])
         expression = values.expression[0].numpy().clip(self._lower[_OWN:], self._upper[_OWN:])
         pose = axis_angle_to_matrix(values.pose)[0].numpy()
         self._last = _State(camera, pose, values.jaw[0].numpy().copy(), expression)
+        for _ in range(_FIRST_STEPS):
+            self.step(landmarks_image)
 
     def step(self, landmarks_image: Float[np.ndarray, "point 2"]) -> Parameters:
         """The person in the next frame; landmarks as `fit_landmarks` takes them, in the frame of a crop.
@@ -116,44 +125,52 @@ class LandmarkMotion:
         """
         if self._last is None:
             raise ValueError("LandmarkMotion.start comes before the first step")
-        target = landmarks_image * [1.0, -1.0]
+        target = landmarks_image.T * [[1.0], [-1.0]]
+        along = self._along(landmarks_image * [1.0, -1.0])
         state = self._last
         for _ in range(_STEPS):
-            state = self._improved(state, target)
+            state = self._improved(state, target, along)
         self._last = state
         return self._parameters(state)
 
-    def _improved(self, state: _State, target: np.ndarray) -> _State:
+    def _improved(
+        self,
+        state: _State,
+        target: Float[np.ndarray, "2 point"],
+        along: Float[np.ndarray, "2 edge"],
+    ) -> _State:
         posed = self._posed(state)
         jacobian = self._jacobian(state, posed)
-        residual = np.exp(state.camera[0]) * (posed.points[:, :2] + state.camera[1:]) - target
-        whiten = self._weights(state)[:, None] / (self.config.noise * np.ptp(target[:, 1]))
+        residual = np.exp(state.camera[0]) * (posed.points[:, :2] + state.camera[1:]).T - target
         # Points of the outline count little along it.
-        along = self._along(target)
         for vectors in (jacobian, residual):
-            edge = vectors[..., self._outline, :]
-            less = (edge * along).sum(-1, keepdims=True) * along
-            vectors[..., self._outline, :] -= (1 - self.config.outline_along) * less
-            vectors *= whiten
+            edge = vectors[..., self._outline]
+            less = (1 - self.config.outline_along) * (edge[0] * along[0] + edge[1] * along[1])
+            for axis in range(2):
+                vectors[axis][..., self._outline] = edge[axis] - less * along[axis]
+        whiten = self._weights(state) / (self.config.noise * np.ptp(target[1]))
+        residual *= whiten
         limit = _HUBER * self._share**0.5
-        robust = np.minimum(1, limit / np.maximum(np.linalg.norm(residual, axis=1), 1e-12))
-        flat = jacobian.reshape(len(jacobian), -1)
-        weighted = flat * np.repeat(robust, 2)
+        robust = np.sqrt(np.minimum(1, limit / np.maximum(np.hypot(*residual), 1e-12)))
+        residual *= robust
+        jacobian *= whiten * robust
         unknowns = np.concatenate([np.zeros(6), state.jaw, state.expression])
-        gradient = weighted @ residual.ravel() + self._prior * unknowns + self._slope
-        hessian = weighted @ flat.T + np.diag(self._prior + 1e-9)
+        gradient = self._prior * unknowns + self._slope
+        hessian = np.diag(self._prior + 1e-9)
+        for by_axis, left in zip(jacobian, residual, strict=True):
+            gradient += by_axis @ left
+            hessian += by_axis @ by_axis.T
         return self._moved(state, unknowns, self._bounded_step(unknowns, gradient, hessian))
 
-    def _jacobian(self, state: _State, posed: _Posed) -> Float[np.ndarray, "unknown point 2"]:
+    def _jacobian(self, state: _State, posed: _Posed) -> Float[np.ndarray, "2 unknown point"]:
         """Derivatives of the image points by scale, place, head's rotation, jaw's rotation and expression."""
-        scale = np.exp(state.camera[0])
-        arms = posed.points - self._root
-        jacobian = np.zeros((_OWN + len(state.expression), len(arms), 2))
-        jacobian[0] = posed.points[:, :2] + state.camera[1:]
-        jacobian[1, :, 0] = jacobian[2, :, 1] = 1
-        jacobian[3, :, 1] = -arms[:, 2]
-        jacobian[4, :, 0] = arms[:, 2]
-        jacobian[5, :, 0], jacobian[5, :, 1] = -arms[:, 1], arms[:, 0]
+        arms = (posed.points - self._root).T
+        jacobian = np.zeros((2, _OWN + len(state.expression), arms.shape[1]))
+        jacobian[:, 0] = posed.points[:, :2].T + state.camera[1:, None]
+        jacobian[0, 1] = jacobian[1, 2] = 1
+        jacobian[1, 3] = -arms[2]
+        jacobian[0, 4] = arms[2]
+        jacobian[0, 5], jacobian[1, 5] = -arms[1], arms[0]
         turn = state.pose[:2]
         for axis, by_jaw in enumerate(posed.jaw_derivatives):
             moved = posed.hanging @ by_jaw.T
@@ -163,32 +180,33 @@ class LandmarkMotion:
                     for flat in (self._flat_standing, self._flat_moving)
                 )
                 moved += standing + moving @ posed.jaw.T
-            jacobian[6 + axis] = moved @ turn.T
-        # As flat products: numpy multiplies stacks of small matrices one by one.
-        actions = slice(1, 1 + len(state.expression))
-        standing, moving = self._standing[actions], self._moving[actions]
-        by_expression = standing.reshape(-1, 3) @ turn.T + moving.reshape(-1, 3) @ (turn @ posed.jaw).T
-        jacobian[_OWN:] = by_expression.reshape(*standing.shape[:2], 2)
-        jacobian *= scale
+            jacobian[:, 6 + axis] = turn @ moved.T
+        # One flat product: numpy multiplies stacks of small matrices one by one.
+        by_expression = np.concatenate([turn, turn @ posed.jaw], 1) @ self._expression_rows
+        jacobian[:, _OWN:] = by_expression.reshape(2, len(state.expression), -1)
+        jacobian *= np.exp(state.camera[0])
         return jacobian
 
     def _bounded_step(self, unknowns: np.ndarray, gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
-        """The step to the least of the quadratic within the bounds, by an active set: what meets a bound
-        stays there, and the rest is solved again."""
+        """The step to the least of the quadratic within the bounds (primal-dual active sets: Hintermueller
+        et al. 2002): what passes a bound is held there, what the slope pulls back from one goes free."""
+        lower, upper = self._lower - unknowns, self._upper - unknowns
+        at_lower = (lower >= 0) & (gradient > 0)
+        at_upper = (upper <= 0) & (gradient < 0)
         change = np.zeros_like(unknowns)
-        fixed = ((unknowns <= self._lower) & (gradient > 0)) | ((unknowns >= self._upper) & (gradient < 0))
-        for _ in range(3):
-            free = np.flatnonzero(~fixed)
-            held = np.flatnonzero(fixed)
+        for _ in range(_MOST_SETS):
+            change[at_lower], change[at_upper] = lower[at_lower], upper[at_upper]
+            held = at_lower | at_upper
+            free = ~held
             right = -gradient[free] - hessian[np.ix_(free, held)] @ change[held]
             change[free] = np.linalg.solve(hessian[np.ix_(free, free)], right)
-            within = np.clip(unknowns + change, self._lower, self._upper) - unknowns
-            beyond = (np.abs(within - change) > 0) & ~fixed
-            change = within
-            if not beyond.any():
+            slope = hessian @ change + gradient
+            before = at_lower, at_upper
+            at_lower = np.where(held, at_lower & (slope > 0), change < lower)
+            at_upper = np.where(held, at_upper & (slope < 0), change > upper)
+            if (at_lower == before[0]).all() and (at_upper == before[1]).all():
                 break
-            fixed |= beyond
-        return change
+        return np.clip(change, lower, upper)
 
     def _moved(self, state: _State, unknowns: np.ndarray, change: np.ndarray) -> _State:
         moved = unknowns + change
@@ -215,14 +233,14 @@ class LandmarkMotion:
         weights[hidden] *= self.config.outline_hidden
         return np.sqrt(weights)
 
-    def _along(self, target: np.ndarray) -> Float[np.ndarray, "edge 2"]:
+    def _along(self, target: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "2 edge"]:
         """Unit vectors along the outline at its points."""
         points = target[self._outline]
         before, after = np.roll(points, 1, 0), np.roll(points, -1, 0)
         if not self._dense:
             before[0], after[-1] = points[0], points[-1]
         direction = after - before
-        return direction / np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-12)
+        return (direction / np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-12)).T
 
     def _parameters(self, state: _State) -> Parameters:
         def row(values: np.ndarray) -> torch.Tensor:
@@ -230,7 +248,7 @@ class LandmarkMotion:
 
         return self._person.replace(
             camera=row(np.array([np.exp(state.camera[0]), *state.camera[1:]])),
-            pose=matrix_to_axis_angle(torch.from_numpy(state.pose))[None].float(),
+            pose=row(cv2.Rodrigues(state.pose)[0].ravel()),
             jaw=row(state.jaw),
             expression=row(state.expression),
         )

@@ -65,12 +65,11 @@ class SkinLight:
         inside = (places.abs() < 1).all(1)
         weights = self._skin * inside * (normals[:, 2] > _LEAST_FACING) / (_NOISE**2 * _NEIGHBOURS)
         terms = harmonics(normals).mT.double()
-        mean = self._expected.abs().amax()
-        light = torch.empty(9, 3, dtype=torch.float64)
-        for channel in range(3):
-            lit = terms * self._albedo[:, channel, None]
-            weighted = lit * weights[:, None]
-            precision = weighted.mT @ lit + torch.eye(9, dtype=torch.float64) / (_DEVIATION * mean) ** 2
-            left = colour[:, channel].double() - lit @ self._expected[:, channel]
-            light[:, channel] = self._expected[:, channel] + torch.linalg.solve(precision, weighted.mT @ left)
-        return light.float()
+        # The three colours side by side.
+        lit = terms * self._albedo.mT[..., None]
+        weighted = (lit * weights[:, None]).mT
+        expected = self._expected.mT[..., None]
+        prior = torch.eye(9, dtype=torch.float64) / (_DEVIATION * self._expected.abs().amax()) ** 2
+        left = colour.mT[..., None].double() - lit @ expected
+        light = expected + torch.linalg.solve(weighted @ lit + prior, weighted @ left)
+        return light[..., 0].mT.float()

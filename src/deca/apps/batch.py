@@ -18,7 +18,7 @@ from deca.apps.photo_work import Outcome, PhotoWork
 from deca.apps.progress import RunProgress
 from deca.apps.reconstruct import FaceReconstructor, open_reconstructor
 from deca.apps.report import Report, open_report
-from deca.apps.stream import stream, torch_threads_shared
+from deca.apps.stream import stream, threads_shared
 from deca.conversion.asset import AssetError
 from deca.head.data import HeadError
 from deca.io.assets import WEIGHTS, find_asset
@@ -81,7 +81,7 @@ def _outcomes(
     cores = len(os.sched_getaffinity(0))
     workers = min(options.workers or min(_MOST_THREADS, cores), most)
     work = PhotoWork(reconstructor, options.out, options.face, options.pose, reserved)
-    with torch_threads_shared(workers):
+    with threads_shared(workers):
         yield from stream(todo, work.read, work.finish, batch_size=reconstructor.batch_size, workers=workers)
 
 

@@ -18,7 +18,8 @@ from deca.apps.people import read_face, reconstruct_one
 from deca.apps.reconstruct import Reconstructor
 from deca.apps.reconstruction import Reconstruction
 from deca.apps.sheet import wide_crop
-from deca.apps.track import TrackedPerson, tracked
+from deca.apps.track import tracked
+from deca.apps.track_motion import TrackedPerson
 from deca.conversion.asset import AssetError
 from deca.head.data import HeadData, HeadError
 from deca.io.motion_files import MotionFileError, read_arkit, read_motion

@@ -25,7 +25,7 @@ from deca.apps.reconstruct import (
     timed,
 )
 from deca.apps.reconstruction import Reconstruction
-from deca.apps.stream import in_order, torch_threads_shared
+from deca.apps.stream import in_order, threads_shared
 from deca.conversion.asset import AssetError
 from deca.fitting.appearance import AppearanceFit, shading_map
 from deca.fitting.displacement import fit_displacement
@@ -248,7 +248,7 @@ def _relief(
 def _side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """`work` of each photo, in their order, on as many threads as PyTorch has for one."""
     workers = torch.get_num_threads()
-    with torch_threads_shared(workers):
+    with threads_shared(workers):
         # Gradients are switched off for each thread by itself.
         return list(in_order(torch.no_grad()(work), items, workers))
 

@@ -11,7 +11,9 @@ from queue import Queue
 from threading import Thread
 from typing import Any, TypeVar
 
+import cv2
 import torch
+from threadpoolctl import threadpool_limits
 
 _AHEAD = 8
 Item = TypeVar("Item")
@@ -107,11 +109,19 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
 
 
 @contextmanager
-def torch_threads_shared(workers: int) -> Iterator[None]:
-    """PyTorch's threads, divided among workers: more threads than cores slow each other down."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // workers))
+def threads_shared(workers: int) -> Iterator[None]:
+    """The threads of PyTorch, of OpenCV and of NumPy's products, divided among workers.
+
+    More threads than cores slow each other down; those of OpenCV and of OpenBLAS wait actively, so that on a
+    busy machine a small product takes many times as long with two of them as with one.
+    """
+    threads, picture_threads = torch.get_num_threads(), cv2.getNumThreads()
+    share = max(1, threads // workers)
+    torch.set_num_threads(share)
+    cv2.setNumThreads(share)
     try:
-        yield
+        with threadpool_limits(share, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(threads)
+        cv2.setNumThreads(picture_threads)

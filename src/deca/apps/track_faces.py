@@ -1,8 +1,9 @@
-"""The first pass over a video: every face followed, its points kept on disk, its best frames in memory."""
+"""The pass over a video: faces followed, points and pictures kept on disk, the best frames in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from deca.apps.stream import ahead
+from deca.apps.stream import ahead, in_order
 from deca.fitting.landmarks import DENSE_OUTLINE
+from deca.io.picture_files import PictureFile
 from deca.photo.crop import crop_image, landmark_crop
 from deca.photo.face_area import face_size
 from deca.photo.faces import FoundFace
-from deca.photo.follow import FaceFollower
-from deca.photo.sampling import LUMA, Photo, transform_points
+from deca.photo.follow import FaceFollower, FollowedFace
+from deca.photo.sampling import LUMA, Affine, Photo, scaling, transform_points, translation
 
 MOST_SAMPLES = 12
 """So many frames of a track are kept as pictures."""
@@ -28,6 +30,10 @@ _GOOD_SIZE = 200.0
 # Faces whose colours at their points go together like this are one person's: so do 98 of 100 pairs of a
 # neutral and a smiling photo, and one of ten pairs of different people.
 _SAME_PERSON = 0.8
+# Around the points, in sizes of the face: smoothed, they lie a little elsewhere.
+_PICTURE_MARGIN = 0.12
+_LARGEST_PICTURE = 640
+"""Pixels along the longer side; larger ones are shrunk. An eye is then still 60 to 80 pixels wide."""
 _INNER = np.setdiff1d(np.arange(468), DENSE_OUTLINE)
 _DARKEST = 0.02
 
@@ -43,10 +49,16 @@ class Sample:
 
 @dataclass
 class Track:
-    """One face in consecutive frames, from frame number `first` on; its points lie in a file of float32."""
+    """One face in consecutive frames, from frame number `first` on.
+
+    Its points lie in a file of float32, and its pictures in `pictures`, for each of which
+    `T_picture_frame` takes pixels of the frame to its own.
+    """
 
     first: int
     file: Path
+    pictures: PictureFile
+    T_picture_frame: list[Affine] = field(default_factory=list)
     length: int = 0
     samples: list[Sample] = field(default_factory=list)
     colour: Float[np.ndarray, " value"] = field(default_factory=lambda: np.zeros(0))
@@ -72,24 +84,54 @@ def follow_faces(
 ) -> tuple[list[Track], Float[np.ndarray, " frame"], tuple[int, int]]:
     """Follow the faces of a video; the tracks, the time of every frame, and its (width, height).
 
-    The points go into files of `folder`; memory holds MOST_SAMPLES frames of each track.
+    Points and pictures go into files of `folder`, about 25 kilobytes a frame for a face of 300 pixels;
+    memory holds MOST_SAMPLES frames of each track.
     """
     tracks: dict[int, Track] = {}
     times: list[float] = []
-    size = (0, 0)
-    for number, (time, photo) in enumerate(ahead(frames)):
-        times.append(time)
-        size = (photo.shape[1], photo.shape[0])
-        for face in follower.step(photo):
+
+    def followed() -> Iterator[tuple[int, Photo, list[FollowedFace]]]:
+        for number, (time, photo) in enumerate(ahead(frames)):
+            times.append(time)
+            yield number, photo, follower.step(photo)
+
+    def keep(seen: tuple[int, Photo, list[FollowedFace]]) -> tuple[int, int]:
+        number, photo, faces = seen
+        for face in faces:
             if face.track not in tracks:
-                tracks[face.track] = Track(number, folder / f"track_{face.track}.f32")
-            track = tracks[face.track]
-            with track.file.open("ab") as stream:
-                face.found.dense468.astype(np.float32).tofile(stream)
-            track.length += 1
-            if (track.length - 1) % _SAMPLE_EVERY == 0:
-                _look(track, photo, face.found)
-    return list(tracks.values()), np.array(times), size
+                path = folder / f"track_{face.track}.f32"
+                tracks[face.track] = Track(number, path, PictureFile(path.with_suffix(".jpegs")))
+            _keep(tracks[face.track], photo, face.found)
+        return photo.shape[1], photo.shape[0]
+
+    # A frame is kept while the next one is looked at.
+    sizes = deque(in_order(keep, followed(), 1), maxlen=1)
+    return list(tracks.values()), np.array(times), sizes[0] if sizes else (0, 0)
+
+
+def _keep(track: Track, photo: Photo, found: FoundFace) -> None:
+    """Take the next frame of a track."""
+    with track.file.open("ab") as stream:
+        found.dense468.astype(np.float32).tofile(stream)
+    picture, T_picture_frame = _face_picture(photo, found.dense468)
+    track.pictures.append(picture)
+    track.T_picture_frame.append(T_picture_frame)
+    if track.length % _SAMPLE_EVERY == 0:
+        _look(track, photo, found)
+    track.length += 1
+
+
+def _face_picture(photo: Photo, points: Float[np.ndarray, "468 3"]) -> tuple[Photo, Affine]:
+    """The pixels of a face as they are, shrunk where there are many, and the map to them from the frame's."""
+    margin = _PICTURE_MARGIN * face_size(points)
+    limit = np.array([photo.shape[1], photo.shape[0]])
+    first = np.clip(np.floor(points[:, :2].min(0) - margin), 0, limit - 1).astype(int)
+    last = np.clip(np.ceil(points[:, :2].max(0) + margin), first + 1, limit).astype(int)
+    picture = photo[first[1] : last[1], first[0] : last[0]]
+    scale = min(1.0, _LARGEST_PICTURE / max(picture.shape[:2]))
+    if scale < 1:
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return picture, scaling(scale) @ translation(-float(first[0]), -float(first[1]))
 
 
 def _look(track: Track, photo: Photo, found: FoundFace) -> None:

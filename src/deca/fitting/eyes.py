@@ -182,9 +182,10 @@ def find_iris(
     value = 0.6 * picture[part][..., 0] + 0.4 * picture[part][..., 1]
     white = float(np.quantile(value[inside > 0], 0.9))
     relative = (value / max(white, 1e-3)).astype(np.float32)
-    grid_y, grid_x = np.mgrid[part]
     # Across, irises are anywhere; up and down, lids move with the gaze and keep the iris in their middle.
-    off_middle = (0.1 * (grid_x - columns.mean()) ** 2 + 0.6 * (grid_y - rows.mean()) ** 2) / unit**2
+    across = np.arange(left, left + inside.shape[1]) - columns.mean()
+    up = np.arange(top, top + inside.shape[0])[:, None] - rows.mean()
+    off_middle = (0.1 * across**2 + 0.6 * up**2) / unit**2
     found = []
     for radius in IRIS_OF_OPENING / 2 * np.ptp(columns) * np.array([0.85, 0.95, 1.05]):
         contrast, share = _contrast(relative, inside, radius)
@@ -213,19 +214,20 @@ def _contrast(
     be: contrast times it is what a test of the two means would go by.
     """
     reach = int(np.ceil(1.5 * radius))
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    distance = np.hypot(x, y)
+    steps = np.arange(-reach, reach + 1)
+    distance = np.hypot(steps, steps[:, None])
     disc = (distance <= 0.95 * radius).astype(np.float32)
     ring = ((distance > 1.05 * radius) & (distance <= 1.5 * radius)).astype(np.float32)
+    # Both sums at once: how many pixels there are, and what they are worth together.
+    both = np.dstack([inside, value * inside])
 
-    def total(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    def totals(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # Through Fourier transforms: sums of nothing come out a little below zero.
-        return cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT).clip(0)
+        summed = cv2.filter2D(both, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT).clip(0)
+        return summed[..., 0], summed[..., 1]
 
-    disc_area, ring_area = total(inside, disc), total(inside, ring)
-    contrast = total(value * inside, ring) / np.maximum(ring_area, 1) - total(
-        value * inside, disc
-    ) / np.maximum(disc_area, 1)
+    (disc_area, disc_sum), (ring_area, ring_sum) = totals(disc), totals(ring)
+    contrast = ring_sum / np.maximum(ring_area, 1) - disc_sum / np.maximum(disc_area, 1)
     share = np.sqrt(disc_area * ring_area / np.maximum(disc_area + ring_area, 1))
     share /= np.sqrt(disc.sum() * ring.sum() / (disc.sum() + ring.sum()))
     enough = (disc_area > 0.2 * disc.sum()) & (ring_area > 0.1 * ring.sum())
