@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from deca.animation.landmark_motion import LandmarkMotion
 from deca.animation.person import Person
 from deca.apps.reconstruct import Reconstructor
 from deca.fitting.landmarks import fit_landmarks
@@ -136,3 +137,18 @@ def test_people_with_closed_lips_are_not_seen_to_part_them() -> None:
     smiles = [found_in(read_photo(LONDON / f"{name}_smiling.jpg")) for name in ("002", "025", "096", "130")]
     assert min(face.teeth_together for face in smiles) > 0.9
     assert min(gap(face.dense468) for face in smiles) > 0.06
+
+
+@torch.no_grad()
+def test_so_does_the_motion_of_a_known_person(reconstructor: Reconstructor) -> None:
+    face = found_in(read_photo(data_file("astronaut.jpg")))
+    crop, fit = reconstructor.geometry(face)
+    points = transform_points(crop.T_image_photo, face.dense468[:, :2])
+    solver = LandmarkMotion(reconstructor.deca.head_model, fit.parameters)
+    jaws = []
+    for together in (1.0, 0.0):
+        solver.start(points, together)
+        parameters = solver.step(points, together)
+        jaws.append(float(parameters.jaw[0, 0]))
+        assert fitted_gap(reconstructor.deca, parameters) == pytest.approx(gap(face.dense468), rel=0.15)
+    assert jaws[0] < 0.5 * jaws[1]

@@ -11,7 +11,13 @@ import torch
 from jaxtyping import Float
 
 from deca.fitting.landmark_head import LandmarkHead
-from deca.fitting.landmarks import DENSE_OUTLINE, LandmarkFitConfig, fit_landmarks
+from deca.fitting.landmarks import (
+    DENSE_OUTLINE,
+    LandmarkFitConfig,
+    fit_landmarks,
+    jaw_precision,
+    lip_pairs,
+)
 from deca.geometry import axis_angle_to_matrix
 from deca.head.model import HeadModel
 from deca.parameters import Parameters
@@ -100,13 +106,14 @@ class LandmarkMotion:
             self._lower[_OWN:] = -self._upper[_OWN:]
             self._prior[_OWN:] = 1
         self._dense = head.dense
+        self._lips = lip_pairs(head.dense)
         self._outline = np.array(DENSE_OUTLINE if head.dense else range(17))
         self._share = 1 / config.correlation if head.dense else 1.0
         self._side = np.sign(at_landmarks(head.template[None])[0][:, 0])
         self._last: _State | None = None
 
-    def start(self, landmarks_image: Float[np.ndarray, "point 2"]) -> None:
-        """Begin anew with a frame; landmarks as for `step`. From a coarse estimate a few steps lead there."""
+    def start(self, landmarks_image: Float[np.ndarray, "point 2"], teeth_together: float = 0.0) -> None:
+        """Begin anew with a frame; arguments as for `step`. From a coarse estimate a few steps lead there."""
         coarse = replace(self.config, iterations=0)
         values = fit_landmarks(self._head_model, torch.from_numpy(landmarks_image), coarse).parameters
         values = values.map(lambda tensor: tensor.double())
@@ -115,10 +122,10 @@ class LandmarkMotion:
         pose = axis_angle_to_matrix(values.pose)[0].numpy()
         self._last = _State(camera, pose, values.jaw[0].numpy().copy(), expression)
         for _ in range(_FIRST_STEPS):
-            self.step(landmarks_image)
+            self.step(landmarks_image, teeth_together)
 
-    def step(self, landmarks_image: Float[np.ndarray, "point 2"]) -> Parameters:
-        """The person in the next frame; landmarks as `fit_landmarks` takes them, in the frame of a crop.
+    def step(self, landmarks_image: Float[np.ndarray, "point 2"], teeth_together: float = 0.0) -> Parameters:
+        """The person in the next frame; arguments as `fit_landmarks` takes them, in the frame of a crop.
 
         Camera, pose, jaw and expression are the frame's, everything else the person's. ValueError where
         `start` was not called before.
@@ -127,6 +134,7 @@ class LandmarkMotion:
             raise ValueError("LandmarkMotion.start comes before the first step")
         target = landmarks_image.T * [[1.0], [-1.0]]
         along = self._along(landmarks_image * [1.0, -1.0])
+        self._prior[6] = jaw_precision(self.config, teeth_together)
         state = self._last
         for _ in range(_STEPS):
             state = self._improved(state, target, along)
@@ -148,7 +156,14 @@ class LandmarkMotion:
             less = (1 - self.config.outline_along) * (edge[0] * along[0] + edge[1] * along[1])
             for axis in range(2):
                 vectors[axis][..., self._outline] = edge[axis] - less * along[axis]
-        whiten = self._weights(state) / (self.config.noise * np.ptp(target[1]))
+        # After the points come the gaps of the lips.
+        upper, lower = self._lips
+        jacobian, residual = (
+            np.concatenate([vectors, vectors[..., lower] - vectors[..., upper]], -1)
+            for vectors in (jacobian, residual)
+        )
+        gaps = np.full(len(upper), self._share**0.5 / self.config.lip_deviation)
+        whiten = np.concatenate([self._weights(state) / self.config.noise, gaps]) / np.ptp(target[1])
         residual *= whiten
         limit = _HUBER * self._share**0.5
         robust = np.sqrt(np.minimum(1, limit / np.maximum(np.hypot(*residual), 1e-12)))

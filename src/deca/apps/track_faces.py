@@ -17,7 +17,7 @@ from deca.fitting.landmarks import DENSE_OUTLINE
 from deca.io.picture_files import PictureFile
 from deca.photo.crop import crop_image, landmark_crop
 from deca.photo.face_area import face_size
-from deca.photo.faces import FoundFace
+from deca.photo.faces import FoundFace, with_mouth
 from deca.photo.follow import FaceFollower, FollowedFace
 from deca.photo.sampling import LUMA, Affine, Photo, scaling, transform_points, translation
 
@@ -52,13 +52,14 @@ class Track:
     """One face in consecutive frames, from frame number `first` on.
 
     Its points lie in a file of float32, and its pictures in `pictures`, for each of which
-    `T_picture_frame` takes pixels of the frame to its own.
+    `T_picture_frame` takes pixels of the frame to its own, and `teeth_together` says how surely they are.
     """
 
     first: int
     file: Path
     pictures: PictureFile
     T_picture_frame: list[Affine] = field(default_factory=list)
+    teeth_together: list[float] = field(default_factory=list)
     length: int = 0
     samples: list[Sample] = field(default_factory=list)
     colour: Float[np.ndarray, " value"] = field(default_factory=lambda: np.zeros(0))
@@ -101,7 +102,7 @@ def follow_faces(
             if face.track not in tracks:
                 path = folder / f"track_{face.track}.f32"
                 tracks[face.track] = Track(number, path, PictureFile(path.with_suffix(".jpegs")))
-            _keep(tracks[face.track], photo, face.found)
+            _keep(tracks[face.track], photo, with_mouth(photo, face.found))
         return photo.shape[1], photo.shape[0]
 
     # A frame is kept while the next one is looked at.
@@ -116,6 +117,7 @@ def _keep(track: Track, photo: Photo, found: FoundFace) -> None:
     picture, T_picture_frame = _face_picture(photo, found.dense468)
     track.pictures.append(picture)
     track.T_picture_frame.append(T_picture_frame)
+    track.teeth_together.append(found.teeth_together)
     if track.length % _SAMPLE_EVERY == 0:
         _look(track, photo, found)
     track.length += 1

@@ -31,6 +31,7 @@ _IDENTITY_FRAMES = 6
 """So many of a person's best frames make the identity."""
 _MOVING = ("camera", "pose", "jaw", "expression", "eyes", "lighting")
 _LIGHT_SMOOTHING = SmoothingConfig(cutoff=0.4, speed=0.5, speed_cutoff=1.0)
+_TEETH_SMOOTHING = SmoothingConfig(cutoff=1.5, speed=8.0, speed_cutoff=6.0)
 _GAZE_SMOOTHING = SmoothingConfig(cutoff=1.5, speed=8.0, speed_cutoff=6.0)
 
 
@@ -121,12 +122,13 @@ def _posed(
     """The frames of a track one after another, each solved from where the one before ended."""
     own_times = times[track.first : track.last + 1]
     rows = smoothed(track.points(), own_times, scaled(smoothing, track.size), track.new_points())
-    for number, row in enumerate(rows):
+    together = smoothed(np.array(track.teeth_together)[:, None], own_times, _TEETH_SMOOTHING)[:, 0]
+    for number, (row, sure) in enumerate(zip(rows, together.tolist(), strict=True)):
         points = np.array(row, np.float64).reshape(468, 3)
         image = transform_points(crop.T_image_photo, points[:, :2])
         if number == 0:
-            solver.start(image)
-        yield _Posed(track, number, points, solver.step(image))
+            solver.start(image, sure)
+        yield _Posed(track, number, points, solver.step(image, sure))
 
 
 class _Look:

@@ -59,6 +59,14 @@ class FoundFace:
 def find_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> list[FoundFace]:
     """Every face of a photo, from the viewer's left to right; an empty list when there is none.
 
+    As `network_faces`, with their mouths as the pixels show them.
+    """
+    return [with_mouth(photo, face) for face in network_faces(photo, detector, landmarker)]
+
+
+def network_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> list[FoundFace]:
+    """Every face of a photo as the networks alone see it, from the viewer's left to right.
+
     Mostly one look at the whole photo is enough. Where it shows a small face or none, it is seen from
     nearer and farther too. Where no face is beyond doubt, it is also seen lying on its sides and upside down,
     because an upside-down face can pass for an upright one, with less presence than the right way up.
@@ -76,12 +84,12 @@ def find_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> list[
     if all(face.landmarks.presence < SURE_PRESENCE for face in faces):
         turned = [face for turns in (1, 2, 3) for face in look([whole_view(height, width, turns)])]
         faces = _distinct(faces + turned)
-    faces = [with_mouth(photo, face) for face in faces if face.landmarks.presence >= PRESENCE_THRESHOLD]
+    faces = [face for face in faces if face.landmarks.presence >= PRESENCE_THRESHOLD]
     return sorted(faces, key=lambda face: float(face.box[0] + face.box[2]))
 
 
 def with_mouth(photo: Photo, face: FoundFace) -> FoundFace:
-    """The face with its mouth as the pixels show it, where the landmark network is not to be trusted."""
+    """A face as the networks see it, with its mouth as the pixels show it (`deca.photo.mouth`)."""
     mouth = see_mouth(photo, face.dense468)
     points = with_lips(face.dense468, mouth)
     return replace(

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from deca.photo.detect import Network, detect, overlap, whole_view
-from deca.photo.faces import PRESENCE_THRESHOLD, SAME_FACE_OVERLAP, FoundFace, find_faces
+from deca.photo.faces import PRESENCE_THRESHOLD, SAME_FACE_OVERLAP, FoundFace, network_faces
 from deca.photo.landmarks import FaceLandmarks, Landmarker, landmarks, landmarks_in_region, region_of_points
 from deca.photo.sampling import Photo, sample_luma_smoothly
 
@@ -28,7 +28,8 @@ _LARGEST_JUMP = 0.6
 
 @dataclass(frozen=True)
 class FollowedFace:
-    """One face of one frame; `track` is the number of the continuous stretch that it belongs to."""
+    """One face of one frame as the networks see it; `track` is the number of the continuous stretch that it
+    belongs to."""
 
     track: int
     found: FoundFace
@@ -62,7 +63,7 @@ class FaceFollower:
         self._tracks = followed
         self._patches = {track: self._patches[track] for track in followed}
         if cut:
-            new = find_faces(photo, self._detector, self._landmarker)
+            new = network_faces(photo, self._detector, self._landmarker)
         elif self._frame % _SEARCH_EVERY == 0 or not followed:
             new = self._search(photo)
         else:
