@@ -17,7 +17,6 @@ from deca.animation.smoothing import SmoothingConfig, scaled, smoothed
 from deca.apps.reconstruct import FaceTask, Reconstructor
 from deca.apps.reconstruction import Reconstruction
 from deca.apps.same_person import reconstruct_same_person
-from deca.apps.stream import in_order
 from deca.apps.track_faces import Track
 from deca.fitting.eyes import fit_eyes
 from deca.head.face_part import landmark_part
@@ -94,7 +93,8 @@ def moved(
     whites: list[Float[np.ndarray, "2 2"]] = []
     for track in tracks:
         posed = _posed(solver, track, times, crop, smoothing or SmoothingConfig())
-        for looked in in_order(look, posed):
+        # One after another: steps so small, side by side, wait more for Python's lock than they gain.
+        for looked in map(look, posed):
             whites.append(looked.whites)
             for name, values in rows.items():
                 values.append(getattr(looked.parameters, name))
@@ -132,7 +132,7 @@ def _posed(
 
 
 class _Look:
-    """What the pixels of a frame say of a person; frames may be looked at side by side."""
+    """What the pixels of a frame say of a person."""
 
     def __init__(self, identity: Reconstruction, crop: Crop) -> None:
         deca, parameters = identity.deca, identity.parameters

@@ -113,8 +113,8 @@ class FaceFollower:
     def _is_cut(self, photo: Photo) -> bool:
         """Whether the picture is another one than before as a whole; the first one is."""
         # Every few pixels are enough for a mean of many, and much faster.
-        step = max(1, min(photo.shape[:2]) // (4 * _THUMBNAIL[1]))
-        few = np.ascontiguousarray(photo[::step, ::step])
+        width, height = _THUMBNAIL
+        few = cv2.resize(photo, (4 * width, 4 * height), interpolation=cv2.INTER_NEAREST)
         small = cv2.resize(few, _THUMBNAIL, interpolation=cv2.INTER_AREA)
         before, self._thumbnail = self._thumbnail, small
         return before is None or float(np.abs(small.astype(np.int16) - before).mean()) > _CUT
