@@ -31,7 +31,8 @@ def fit_same_person(
     config: LandmarkFitConfig | None = None,
     teeth_together: Sequence[float] | None = None,
 ) -> list[LandmarkFit]:
-    """Fit one shape to the 2D landmarks of several photos, each as `fit_landmarks` takes those of one.
+    """Fit one shape to the 2D landmarks of several photos, each as `fit_landmarks` takes those of one, and
+    `teeth_together` (unknown where not given).
 
     The photos' costs are added, each times its weight (1 for a good photo, less for one that says less):
     what not every photo shows, such as a smile, becomes expression. The prior on the shape counts once for

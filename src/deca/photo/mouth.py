@@ -33,8 +33,8 @@ _CLOSED_GAP = 0.004
 # Below the upper teeth, what has less than half of their luma and is darker than the lips, over so much of
 # the face's height, is the gap that an open jaw leaves.
 _JAW_ROWS, _JAW_DARK, _JAW_DARKER = (0.003, 0.015), 0.5, 0.7
-_EDGE = 5
-_AROUND = 3
+# At each end of a line so many places tell the luma of the lips; dark is sought so far beyond the opening.
+_EDGE, _AROUND = 5, 3
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,6 @@ def see_mouth(photo: Photo, landmarks_photo: Float[np.ndarray, "468 axes"]) -> M
     width = float(np.linalg.norm(across))
     if width < _SMALLEST_MOUTH:
         return UNKNOWN_MOUTH
-    height = float(np.ptp(points[:, 1]))
     cosine, sine = across / width
     turn = np.array([[cosine, -sine], [sine, cosine]])
     centre = points[[*_CORNERS, 13, 14]].mean(0)
@@ -75,44 +74,59 @@ def see_mouth(photo: Photo, landmarks_photo: Float[np.ndarray, "468 axes"]) -> M
     T_photo_mouth[:2, :2] = turn * (width / _MOUTH)
     T_photo_mouth[:2, 2] = centre - T_photo_mouth[:2, :2] @ np.full(2, _SIZE / 2)
     picture = 255 * sample_luma_smoothly(photo, T_photo_mouth, _SIZE, _SIZE)
-    drawn = transform_points(np.linalg.inv(T_photo_mouth), points)
-    return _read(picture, drawn, height * _MOUTH / width)
+    return _read(picture, transform_points(np.linalg.inv(T_photo_mouth), points))
 
 
-def _read(
-    picture: Float[np.ndarray, "size size"], points: Float[np.ndarray, "468 2"], face_height: float
-) -> Mouth:
-    """The same in the picture of a mouth, whose points and face's height are in its pixels."""
+@dataclass(frozen=True)
+class _Row:
+    """What is read along one line down the lips, in lumas of the lips and in its places."""
+
+    bump: float
+    dark: int
+    gap: int
+    line: float
+
+
+def _read(picture: Float[np.ndarray, "size size"], points: Float[np.ndarray, "468 2"]) -> Mouth:
+    """The same in the picture of a mouth, with the points in its pixels."""
     upper, inner_upper, inner_lower, lower = (points[list(row)] for row in zip(*_ROWS, strict=True))
     start, end = (upper + inner_upper) / 2, (inner_lower + lower) / 2
-    steps = np.linspace(0, 1, _PLACES)[:, None, None]
-    luma = _bilinear(picture, start + (end - start) * steps).T
-    lengths = np.maximum(np.linalg.norm(end - start, axis=1), 1e-6)
-    row_height = lengths / (_PLACES - 1) / face_height
-    first, last = (
-        np.linalg.norm(edge - start, axis=1) / lengths * (_PLACES - 1) for edge in (inner_upper, inner_lower)
-    )
+    places = np.linspace(0, 1, _PLACES)[:, None, None]
+    luma = _bilinear(picture, start + (end - start) * places).T
+    steps = np.maximum(np.linalg.norm(end - start, axis=1), 1e-6) / (_PLACES - 1)
+    first, last = (np.linalg.norm(edge - start, axis=1) / steps for edge in (inner_upper, inner_lower))
     lips = max(1.0, float(np.median(np.concatenate([luma[:, :_EDGE], luma[:, -_EDGE:]], 1))))
-    bumps, dark, gaps, lines = [], [], [], []
-    for values, begin, stop, step in zip(luma, first, last, row_height, strict=True):
-        above, below = np.minimum.accumulate(values), np.minimum.accumulate(values[::-1])[::-1]
-        bump = np.minimum(values - above, values - below) / lips
-        low = int(min(begin, stop, _PLACES - 2))
-        high = max(low + 1, min(_PLACES, int(np.ceil(max(begin, stop))) + 1))
-        opening = values[low:high]
-        around = slice(max(0, low - _AROUND), high + _AROUND)
-        bumps.append(bump[low:high].max())
-        dark.append((values[around] < _DARK * lips).sum() * step)
-        brightest = int(opening.argmax())
-        black = min(_JAW_DARK * opening[brightest], _JAW_DARKER * lips)
-        gaps.append((opening[brightest:] < black).sum() * step)
-        darkest = around.start + int(values[around].argmin())
-        lines.append((darkest - begin) / max(1.0, stop - begin))
-    gap = float(np.linalg.norm(points[13] - points[14])) / face_height
-    bump = _ramp(float(np.mean(bumps)), _BUMP)
-    apart = max(bump, _ramp(float(np.median(dark)), _DARK_ROWS), _ramp(gap, _APART))
-    filled = 1 - _ramp(float(np.median(gaps)), _JAW_ROWS)
-    return Mouth(apart, float(np.clip(np.median(lines), 0, 1)), (1 - apart) + apart * bump * filled)
+    rows = [_row(*row, lips) for row in zip(luma, first.tolist(), last.tolist(), strict=True)]
+
+    height = _face_height(points)
+    bump = _ramp(float(np.mean([row.bump for row in rows])), _BUMP)
+    dark, jaw = (
+        float(np.median(counts * steps)) / height
+        for counts in (np.array([row.dark for row in rows]), np.array([row.gap for row in rows]))
+    )
+    gap = float(np.linalg.norm(points[13] - points[14])) / height
+    apart = max(bump, _ramp(dark, _DARK_ROWS), _ramp(gap, _APART))
+    together = (1 - apart) + apart * bump * (1 - _ramp(jaw, _JAW_ROWS))
+    return Mouth(apart, float(np.clip(np.median([row.line for row in rows]), 0, 1)), together)
+
+
+def _row(luma: Float[np.ndarray, " place"], first: float, last: float, lips: float) -> _Row:
+    """One line: its luma from the middle of the upper lip to that of the lower one, the places of the inner
+    edges, and the luma of the lips."""
+    above, below = np.minimum.accumulate(luma), np.minimum.accumulate(luma[::-1])[::-1]
+    low = int(min(first, last, _PLACES - 2))
+    high = max(low + 1, min(_PLACES, int(np.ceil(max(first, last))) + 1))
+    opening = luma[low:high]
+    around = slice(max(0, low - _AROUND), high + _AROUND)
+    brightest = int(opening.argmax())
+    black = min(_JAW_DARK * opening[brightest], _JAW_DARKER * lips)
+    darkest = around.start + int(luma[around].argmin())
+    return _Row(
+        bump=float(np.minimum(luma - above, luma - below)[low:high].max()) / lips,
+        dark=int((luma[around] < _DARK * lips).sum()),
+        gap=int((opening[brightest:] < black).sum()),
+        line=(darkest - first) / max(1.0, last - first),
+    )
 
 
 def with_lips(landmarks: Float[np.ndarray, "468 axes"], mouth: Mouth) -> Float[np.ndarray, "468 axes"]:
@@ -121,11 +135,16 @@ def with_lips(landmarks: Float[np.ndarray, "468 axes"], mouth: Mouth) -> Float[n
     upper, lower = landmarks[list(UPPER_LIP)], landmarks[list(LOWER_LIP)]
     across = lower - upper
     gaps = np.linalg.norm(across[:, :2], axis=1)
-    closed = np.minimum(1, _CLOSED_GAP * np.ptp(landmarks[:, 1]) / np.maximum(gaps, 1e-9))
+    closed = np.minimum(1, _CLOSED_GAP * _face_height(landmarks) / np.maximum(gaps, 1e-9))
     kept = (closed + (1 - closed) * mouth.lips_apart)[:, None]
     moved[list(UPPER_LIP)] += (1 - kept) * mouth.line * across
     moved[list(LOWER_LIP)] -= (1 - kept) * (1 - mouth.line) * across
     return moved
+
+
+def _face_height(points: Float[np.ndarray, "468 axes"]) -> float:
+    """From the forehead's upper edge to the chin, whichever way the face is turned in the picture."""
+    return float(np.linalg.norm(points[10, :2] - points[152, :2]))
 
 
 def _bilinear(
