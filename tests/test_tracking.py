@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from videos import write_video
 from deca.animation.person import Person
 from deca.animation.skin_light import SkinLight
 from deca.animation.smoothing import SmoothingConfig, scaled, smoothed
-from deca.apps.errors import UsageError
+from deca.apps.errors import OutputError, UsageError
 from deca.apps.stream import ahead
 from deca.apps.track import track as track_video
 from deca.apps.track_faces import Track, follow_faces, people_of
@@ -235,3 +236,15 @@ def test_a_video_without_a_face_says_so(tmp_path: Path) -> None:
         assert ran.returncode == 2
         assert said in ran.stderr
         assert not (tmp_path / "x").exists()
+
+
+def test_a_full_disk_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: PictureFile, picture: np.ndarray) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(PictureFile, "append", full)
+    write_video(tmp_path / "me.mp4", [still(0.0)] * 3, rate=25)
+    options = TrackOptions(video=str(tmp_path / "me.mp4"), out=tmp_path / "tracked")
+    with pytest.raises(OutputError, match=r"No space left on device.*TMPDIR"):
+        track_video(options, Console(quiet=True))
+    assert not (tmp_path / "tracked").exists()

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from deca.animation.smoothing import SmoothingConfig
-from deca.apps.errors import UsageError, output_error
+from deca.apps.errors import OutputError, UsageError, output_error
 from deca.apps.outputs import check_replaceable
 from deca.apps.people import person_of, write_animated_glb
 from deca.apps.reconstruct import Reconstructor, timed
@@ -85,7 +85,8 @@ def tracked(
 
     One pass over the video finds and follows the faces; each person's identity is made of their best frames;
     then the points and the pictures of the faces tell the motion. Memory grows by half a kilobyte a frame,
-    `work` by about 25 (`follow_faces`). UsageError for a file that is no video or shows no face.
+    `work` by about 25 (`follow_faces`). UsageError for a file that is no video or shows no face,
+    OutputError where `work` has no room.
     """
     if not len(reconstructor.deca.data.dense_landmark_triangles):
         raise UsageError(f"the head {reconstructor.deca.data.name} has no dense landmarks to be tracked by")
@@ -102,6 +103,11 @@ def tracked(
                 )
         except (PhotoError, FileNotFoundError) as error:
             raise UsageError(str(error)) from None
+        except OSError as error:
+            reason = error.strerror or error
+            raise OutputError(
+                f"{work}: faces cannot be kept here meanwhile ({reason}); set TMPDIR to a folder with room"
+            ) from None
         people = people_of(tracks, least=min(8, max(1, len(times) // 2)))
         if not people:
             raise UsageError(f"{video}: no face found in {len(times)} frames")

@@ -52,7 +52,7 @@ class Track:
     """One face in consecutive frames, from frame number `first` on.
 
     Its points lie in a file of float32, and its pictures in `pictures`, for each of which
-    `T_picture_frame` takes pixels of the frame to its own, and `teeth_together` says how surely they are.
+    `T_picture_frame` takes pixels of the frame to its own. `teeth_together` is that of each found face.
     """
 
     first: int
