@@ -14,6 +14,7 @@ import json
 import statistics
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from deca.io.networks import face_detector, face_landmarker
 from deca.photo.detect import detect, whole_view
 from deca.photo.faces import FoundFace, find_faces
 from deca.photo.ibug import ibug68
-from deca.photo.landmarks import INPUT_SIZE, Landmarker, landmarks
+from deca.photo.landmarks import INPUT_SIZE, landmarks
 from deca.photo.sampling import Photo
 from deca.render.camera import crop_to_photo, project
 
@@ -99,7 +100,7 @@ def without_mirror(photo: Photo) -> np.ndarray:
         return np.stack([points.reshape(468, 3), mirrored]), np.concatenate([logits, logits])
 
     (detection, *_) = detect(photo, [whole_view(*photo.shape[:2])], face_detector())
-    return ibug68(landmarks(photo, detection, Landmarker(network, full.mirror)).points)
+    return ibug68(landmarks(photo, detection, replace(full, network=network)).points)
 
 
 if __name__ == "__main__":

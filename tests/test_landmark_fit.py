@@ -12,6 +12,7 @@ from deca.head.landmarks import HeadLandmarks
 from deca.head.model import HeadModel
 from deca.io.heads import default_head
 from deca.parameters import Parameters
+from deca.photo.dense_points import EDGES
 from deca.render.camera import project
 
 
@@ -118,3 +119,35 @@ def test_components_of_a_statistical_model_are_signed(data):
     )
     assert float(error.max()) < 0.3 * float(moved.min())
     assert float(found.expression.min()) < -0.1
+
+
+def test_a_smile_is_one_and_not_what_faces_seldom_do(data):
+    head_model = HeadModel(data)
+    names = data.expression_names
+    expression = torch.zeros(1, len(names))
+    smile = [
+        names.index(f"mouth{action}{side}") for action in ("Smile", "UpperUp") for side in ("Left", "Right")
+    ]
+    expression[0, smile] = 0.4
+    truth = head_model.neutral().replace(expression=expression, camera=torch.tensor([[7.0, 0.0, 0.0]]))
+    noise = 0.004 * np.random.default_rng(3).standard_normal((468, 2))
+    found = fit_landmarks(
+        head_model, seen(head_model, truth) + torch.from_numpy(noise)
+    ).parameters.expression[0]
+    rare = [found[place] for place, name in enumerate(names) if name.startswith(("mouthShrug", "jawForward"))]
+    assert float(found[smile].min()) > 0.2
+    assert float(max(rare)) < 0.1
+
+
+def test_bare_skin_says_less_than_edges(data):
+    head_model = HeadModel(data)
+    truth = some_face(head_model, 4)
+    points = seen(head_model, truth)
+    skin = np.setdiff1d(np.arange(468), [*EDGES, *DENSE_OUTLINE])
+    edges = np.random.default_rng(0).choice(EDGES, len(skin), replace=len(skin) > len(EDGES))
+    shapes = []
+    for moved in ([], skin, edges):
+        other = points.clone()
+        other[moved] += torch.from_numpy(0.02 * np.random.default_rng(1).standard_normal((len(moved), 2)))
+        shapes.append(fit_landmarks(head_model, other).parameters.shape)
+    assert (shapes[1] - shapes[0]).norm() < 0.7 * (shapes[2] - shapes[0]).norm()

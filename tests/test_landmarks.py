@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from deca.photo.faces import find_faces
 from deca.photo.ibug import DENSE_INDICES, SECOND_WEIGHTS, ibug68
 from deca.photo.landmarks import (
     FaceRegion,
-    Landmarker,
     landmarks_in_region,
     mirror_indices,
     region_of_points,
@@ -128,7 +128,9 @@ def test_output_is_mapped_into_the_photo():
 
     region = FaceRegion(np.array([100.0, 50.0]), 384.0, np.pi / 2)
     photo = np.zeros((100, 200, 3), np.uint8)
-    found = landmarks_in_region(photo, region, Landmarker(network, np.arange(468)))
+    found = landmarks_in_region(
+        photo, region, replace(face_landmarker(), network=network, mirror=np.arange(468))
+    )
     # A quarter of the side left of the middle, the square's x axis pointing down in the photo.
     np.testing.assert_allclose(found.points, np.tile([[100.0, -46.0, -20.0]], (468, 1)), atol=1e-9)
     assert found.presence == pytest.approx(1 / (1 + np.exp(-3)))
@@ -143,7 +145,7 @@ def test_a_mirrored_photo_gives_mirrored_points(canonical):
         np.array([width - region.centre[0], region.centre[1]]), region.side, -region.angle
     )
     mirrored = landmarks_in_region(np.ascontiguousarray(photo[:, ::-1]), mirrored_region, face_landmarker())
-    expected = face.dense468[mirror_indices(canonical)] * [-1, 1, 1] + [width, 0, 0]
+    expected = face.landmarks.points[mirror_indices(canonical)] * [-1, 1, 1] + [width, 0, 0]
     np.testing.assert_allclose(mirrored.points, expected, atol=2e-3)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from deca.io.images import read_photo
 from deca.io.networks import face_detector, face_landmarker
 from deca.photo.face_area import face_area, face_size
 from deca.photo.faces import find_faces
-from deca.photo.landmarks import FaceLandmarks, FaceRegion, Landmarker
+from deca.photo.landmarks import FaceLandmarks, FaceRegion
 from deca.photo.quality import blur, disagreement, exposure, yaw_and_pitch
 
 
@@ -77,7 +79,7 @@ def test_points_that_follow_the_square_disagree_by_its_shift():
         landmarker = face_landmarker()
         return np.stack([outline, mirrored[landmarker.mirror]]), np.full((2, 1), 9.0)
 
-    landmarker = Landmarker(network, face_landmarker().mirror)
+    landmarker = replace(face_landmarker(), network=network)
     region = FaceRegion(np.array([200.0, 200.0]), 192.0, 0.3)
     photo = np.zeros((400, 400, 3), np.uint8)
     cosine, sine = np.cos(0.3), np.sin(0.3)

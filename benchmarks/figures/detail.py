@@ -275,7 +275,7 @@ class _Renderer:
                 return {
                     **{name: values.numpy() for name, values in true.items()},
                     "jpeg": taken.jpeg,
-                    "points": found.dense468,
+                    "points": found.landmarks.points,
                     "displacement": displacement[0, 0].numpy(),
                     "seen": texels_seen(sitter, parameters, _maps().layout) & _maps().region,
                 }

@@ -17,7 +17,7 @@ from deca.io.files import whole_file
 from deca.io.images import read_photo
 from deca.io.networks import face_detector, face_landmarker
 from deca.photo.detect import Detection
-from deca.photo.faces import FoundFace, find_faces, largest_face, with_mouth
+from deca.photo.faces import FoundFace, corrected, find_faces, largest_face
 from deca.photo.landmarks import FaceLandmarks, region_of_points
 from deca.photo.sampling import Photo
 from deca.training.split import held_back
@@ -89,12 +89,12 @@ def face_of(points: Float[np.ndarray, "468 3"]) -> FoundFace:
     """A found face of its 468 points alone, all that fitting and networks read of it."""
     low, high = points[:, :2].min(0), points[:, :2].max(0)
     detection = Detection(np.concatenate([low, high]), np.zeros((6, 2)), 1.0)
-    return FoundFace(detection, FaceLandmarks(points, 1.0, region_of_points(points)))
+    return FoundFace.as_seen(detection, FaceLandmarks(points, 1.0, region_of_points(points)))
 
 
 def found_again(photo: Photo, points: Float[np.ndarray, "468 3"]) -> FoundFace:
-    """A face whose points were kept: what the pixels of its mouth say is read anew."""
-    return with_mouth(photo, face_of(points))
+    """A face whose points, as the network sees them, were kept: they are corrected anew."""
+    return corrected(photo, face_of(points), face_landmarker().depths)
 
 
 def kept_arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -122,4 +122,4 @@ def code_version(*patterns: str) -> str:
 
 def _found_points(photo: Photo) -> Float[np.ndarray, "point 3"]:
     face = find_face(photo)
-    return face.dense468 if face else np.zeros((0, 3))
+    return face.landmarks.points if face else np.zeros((0, 3))

@@ -79,5 +79,5 @@ class _Renderer:
             found = find_face(picture_of(taken.jpeg))
             if found is not None:
                 shape = parameters.shape[0].double().numpy()
-                return {"jpeg": taken.jpeg, "points": found.dense468, "shape": shape}
+                return {"jpeg": taken.jpeg, "points": found.landmarks.points, "shape": shape}
         raise SystemExit(f"picture {number} of ICT-FaceKit's heads: no face found in {_MOST_TRIES} tries")

@@ -119,7 +119,7 @@ class Studio:
                 told = np.pad(taken.dense_landmarks, ((0, 0), (0, 1)))
                 told[:, :2] += _POINT_NOISE * random.standard_normal(taken.dense_landmarks.shape)
                 seen = texels_seen(self.sitter, parameters, self.layout)
-                return {"jpeg": taken.jpeg, "found": found.dense468, "told": told, "seen": seen}
+                return {"jpeg": taken.jpeg, "found": found.landmarks.points, "told": told, "seen": seen}
         raise SystemExit(f"person {seed}, photo {number}: no face found in {_MOST_TRIES} tries")
 
 

@@ -14,8 +14,10 @@ from deca.fitting.landmark_head import LandmarkHead
 from deca.fitting.landmarks import (
     DENSE_OUTLINE,
     LandmarkFitConfig,
+    action_deviations,
     fit_landmarks,
     jaw_precision,
+    landmark_shares,
     lip_pairs,
 )
 from deca.geometry import axis_angle_to_matrix
@@ -99,8 +101,9 @@ class LandmarkMotion:
         self._prior[6:9] = np.array([1.0, 5.0, 5.0]) ** 2 / config.jaw_deviation**2
         if head.actions:
             self._lower[_OWN:], self._upper[_OWN:] = 0, free
-            self._prior[_OWN:] = config.expression_deviation**-2
-            self._slope[_OWN:] = config.expression_sparsity / config.expression_deviation
+            deviations = action_deviations(config, head.expression_names).numpy()
+            self._prior[_OWN:] = deviations**-2
+            self._slope[_OWN:] = config.expression_sparsity / deviations
         else:
             self._upper[_OWN:] = config.bound * free
             self._lower[_OWN:] = -self._upper[_OWN:]
@@ -108,7 +111,8 @@ class LandmarkMotion:
         self._dense = head.dense
         self._lips = lip_pairs(head.dense)
         self._outline = np.array(DENSE_OUTLINE if head.dense else range(17))
-        self._share = 1 / config.correlation if head.dense else 1.0
+        self._shares = landmark_shares(config, head.dense).numpy()
+        self._share = float(self._shares.max())
         self._side = np.sign(at_landmarks(head.template[None])[0][:, 0])
         self._last: _State | None = None
 
@@ -242,7 +246,7 @@ class LandmarkMotion:
         return _Posed(points, hanging, jaw, by_jaw.reshape(3, 3, 3))
 
     def _weights(self, state: _State) -> Float[np.ndarray, " point"]:
-        weights = np.full(len(self._side), self._share)
+        weights = self._shares.copy()
         hidden = np.zeros(len(self._side), bool)
         hidden[self._outline] = (state.pose[2, 0] * self._side[self._outline]) < -0.25
         weights[hidden] *= self.config.outline_hidden

@@ -178,7 +178,7 @@ def _quality(
 ) -> Quality:
     face = found[0]
     median, clipped = exposure(area.of(image), area)
-    yaw, pitch = yaw_and_pitch(face.dense468, face_mesh().vertices)
+    yaw, pitch = yaw_and_pitch(face.landmarks.points, face_mesh().vertices)
     return Quality(
         size=face_size(face.dense468),
         blur=blur(image[area.top : area.bottom, area.left : area.right]),

@@ -17,7 +17,7 @@ from deca.fitting.landmarks import DENSE_OUTLINE
 from deca.io.picture_files import PictureFile
 from deca.photo.crop import crop_image, landmark_crop
 from deca.photo.face_area import face_size
-from deca.photo.faces import FoundFace, with_mouth
+from deca.photo.faces import FoundFace, corrected
 from deca.photo.follow import FaceFollower, FollowedFace
 from deca.photo.sampling import LUMA, Affine, Photo, scaling, transform_points, translation
 
@@ -102,7 +102,7 @@ def follow_faces(
             if face.track not in tracks:
                 path = folder / f"track_{face.track}.f32"
                 tracks[face.track] = Track(number, path, PictureFile(path.with_suffix(".jpegs")))
-            _keep(tracks[face.track], photo, with_mouth(photo, face.found))
+            _keep(tracks[face.track], photo, corrected(photo, face.found, follower.depths))
         return photo.shape[1], photo.shape[0]
 
     # A frame is kept while the next one is looked at.

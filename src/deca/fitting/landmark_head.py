@@ -41,6 +41,7 @@ class LandmarkHead:
         self.parents = data.joint_parents.tolist()
         self.names = data.joint_names
         self.actions = data.has_actions
+        self.expression_names = data.expression_names
         # Actions that turn a joint repeat what the joint itself says; the joint is fitted instead.
         turning = head_model.expression_joint_rotations.abs().sum((1, 2)) > 0
         # So is gaze: no landmark of the lids tells it from a lid.

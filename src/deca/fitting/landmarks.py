@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from deca.fitting.landmark_head import LandmarkHead
 from deca.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from deca.head.model import HeadModel
 from deca.parameters import Parameters
+from deca.photo.dense_points import EDGES
 from deca.photo.mouth import LOWER_LIP, UPPER_LIP
 from deca.render.camera import unproject
 
@@ -20,6 +22,8 @@ DENSE_OUTLINE = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
+# Actions that faces seldom make, by how their ARKit names begin. Together they can do what a smile does.
+_RARE_ACTIONS = ("mouthShrug", "mouthRoll", "mouthFunnel", "cheekPuff", "jawForward")
 # Inner edges of the lips among the 68 iBUG landmarks.
 _UPPER_LIP_68, _LOWER_LIP_68 = (61, 62, 63), (67, 66, 65)
 
@@ -34,6 +38,8 @@ class LandmarkFitConfig:
     """The same of how far a landmark of the inner lips is from the one across: errors of both are alike."""
     correlation: float = 4.0
     """How many neighbouring landmarks carry the information of one independent landmark."""
+    skin: float = 0.25
+    """Weight of a dense landmark on bare skin, against one where an edge is seen."""
     outline_along: float = 0.15
     """Weight of an outline landmark along the outline, where it is free to slide, against across it."""
     outline_hidden: float = 0.1
@@ -41,11 +47,13 @@ class LandmarkFitConfig:
     expression_deviation: float = 2.5
     """Prior standard deviation of a facial action, wide: what an action does not explain becomes shape, which
     stays where the expression goes. A statistical component's is one."""
+    rare_action: float = 0.3
+    """The same deviation of an action that is seldom seen, as a share of that of the others."""
     expression_sparsity: float = 0.5
     """Slope of the cost by which small coefficients become zero, in units of that deviation."""
     jaw_deviation: float = 0.03
     """Prior standard deviation of the jaw's rotation, radians; sideways a fifth of it."""
-    jaw_deviation_together: float = 0.008
+    jaw_deviation_together: float = 0.012
     """The same where the teeth are seen to be together."""
     jaw_limits: tuple[float, float] = (-0.05, 0.6)
     """Least and largest opening of the jaw, radians."""
@@ -108,6 +116,21 @@ def refine_landmarks(
 def lip_pairs(dense: bool) -> tuple[list[int], list[int]]:
     """Landmarks of the inner edges of the upper and the lower lip, one across the other; of 468 or of 68."""
     return (list(UPPER_LIP), list(LOWER_LIP)) if dense else (list(_UPPER_LIP_68), list(_LOWER_LIP_68))
+
+
+def landmark_shares(config: LandmarkFitConfig, dense: bool) -> Float[Tensor, " point"]:
+    """How many independent landmarks each of the 468 (or of the 68) counts as."""
+    if not dense:
+        return torch.ones(68, dtype=torch.float64)
+    shares = torch.full((468,), config.skin / config.correlation, dtype=torch.float64)
+    shares[[*EDGES, *DENSE_OUTLINE]] = 1 / config.correlation
+    return shares
+
+
+def action_deviations(config: LandmarkFitConfig, names: Sequence[str]) -> Float[Tensor, " action"]:
+    """Prior standard deviations of facial actions by their ARKit names."""
+    shares = [config.rare_action if name.startswith(_RARE_ACTIONS) else 1.0 for name in names]
+    return config.expression_deviation * torch.tensor(shares, dtype=torch.float64)
 
 
 def jaw_precision(config: LandmarkFitConfig, teeth_together: float) -> float:
@@ -198,7 +221,8 @@ class LandmarkProblem:
         self.outline[outline] = True
         self.along = self._directions(outline)
         self.lips = lip_pairs(head.dense)
-        self.share = 1.0 / config.correlation if head.dense else 1.0
+        self.shares = landmark_shares(config, head.dense)
+        self.share = float(self.shares.max())
         shape_count, expression_count = head.shape_count, len(head.expression_basis)
         huge = 1e6
         self.lower = torch.full((9 + shape_count + expression_count,), -huge, dtype=torch.float64)
@@ -218,8 +242,9 @@ class LandmarkProblem:
         self.slope = torch.zeros_like(self.lower)
         self.expected = torch.zeros_like(self.lower)
         if head.actions:
-            self.prior[9 + shape_count :] = config.expression_deviation**-2
-            self.slope[9 + shape_count :] = config.expression_sparsity / config.expression_deviation
+            deviations = action_deviations(config, head.expression_names)
+            self.prior[9 + shape_count :] = deviations**-2
+            self.slope[9 + shape_count :] = config.expression_sparsity / deviations
 
     def _directions(self, outline: Int[Tensor, " outline"]) -> Float[Tensor, "point 2"]:
         """Unit vectors along the outline at its points, zero elsewhere."""
@@ -267,11 +292,11 @@ class LandmarkProblem:
         return state.camera[0].exp() * (points[:, :2] + state.camera[1:])
 
     def weights(self, state: LandmarkState) -> Float[Tensor, " point"]:
-        """Less for outline points on the far side of a turned head, where the network follows the
-        silhouette."""
+        """Less for points on bare skin, and for outline points on the far side of a turned head, where the
+        network follows the silhouette."""
         facing = state.pose[2, 0] * torch.sign(self.head.points(self.head.template[None])[0][:, 0])
         hidden = self.outline & (facing < -0.25)
-        return torch.where(hidden, self.config.outline_hidden, 1.0).double() * self.share
+        return torch.where(hidden, self.config.outline_hidden, 1.0).double() * self.shares
 
     def whitened(
         self, vectors: Float[Tensor, "... point 2"], weights: Float[Tensor, " point"]

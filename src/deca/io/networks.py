@@ -11,6 +11,7 @@ import onnxruntime
 from jaxtyping import Int
 
 from deca.io.files import data_file
+from deca.photo.depth import FaceDepths
 from deca.photo.detect import Network
 from deca.photo.landmarks import Landmarker, mirror_indices
 
@@ -24,7 +25,9 @@ def face_detector() -> Network:
 @cache
 def face_landmarker() -> Landmarker:
     """MediaPipe's face mesh of 468 points."""
-    return Landmarker(open_network(data_file("face_landmarks_468.onnx")), dense_landmark_mirror())
+    with np.load(data_file("face_depths_468.npz"), allow_pickle=False) as arrays:
+        depths = FaceDepths(arrays["points"].astype(np.float64), arrays["depths"].astype(np.float64))
+    return Landmarker(open_network(data_file("face_landmarks_468.onnx")), dense_landmark_mirror(), depths)
 
 
 @cache

@@ -12,15 +12,16 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from deca.geometry import vertex_normals
+from deca.photo.dense_points import (
+    INNER_LIPS,
+    LEFT_BROW,
+    LEFT_EYE,
+    OUTER_LIPS,
+    RIGHT_BROW,
+    RIGHT_EYE,
+)
 from deca.raster.fragments import fragments
 
-# Around these, in order; of the 468.
-_RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
-_LEFT_EYE = (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398)
-_RIGHT_BROW = (46, 53, 52, 65, 55, 107, 66, 105, 63, 70)
-_LEFT_BROW = (276, 283, 282, 295, 285, 336, 296, 334, 293, 300)
-_INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
-_OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 # By how much they are enlarged, in sizes of the face: lashes, and brows that are wider than their points.
 _EYE_MARGIN, _BROW_MARGIN, _LIP_MARGIN = 0.02, 0.012, 0.01
 _SUBPIXEL_BITS = 4
@@ -102,9 +103,9 @@ def face_area(
         filled = cv2.fillPoly(np.zeros((height, width), np.uint8), [outline], 1, cv2.LINE_8, _SUBPIXEL_BITS)
         return (cv2.dilate(filled, disc(margin * size)) if margin else filled) > 0
 
-    eyes = around(_RIGHT_EYE, _EYE_MARGIN) | around(_LEFT_EYE, _EYE_MARGIN)
-    brows = around(_RIGHT_BROW, _BROW_MARGIN) | around(_LEFT_BROW, _BROW_MARGIN)
-    mouth = around(_INNER_LIPS)
+    eyes = around(RIGHT_EYE, _EYE_MARGIN) | around(LEFT_EYE, _EYE_MARGIN)
+    brows = around(RIGHT_BROW, _BROW_MARGIN) | around(LEFT_BROW, _BROW_MARGIN)
+    mouth = around(INNER_LIPS)
     return FaceArea(
         left=int(low[0]),
         top=int(low[1]),
@@ -112,7 +113,7 @@ def face_area(
         bottom=int(high[1]),
         face=face,
         skin=face & ~(eyes | brows | mouth),
-        lips=face & around(_OUTER_LIPS, _LIP_MARGIN) & ~mouth,
+        lips=face & around(OUTER_LIPS, _LIP_MARGIN) & ~mouth,
         normals=torch.nn.functional.normalize(normals, dim=-1).numpy(),
         points=moved[:, :2],
         size=size,

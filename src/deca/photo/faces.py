@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from deca.photo.depth import FaceDepths
 from deca.photo.detect import Detection, Network, detect, distant_view, near_views, overlap, whole_view
 from deca.photo.ibug import ibug68
 from deca.photo.landmarks import FaceLandmarks, Landmarker, landmarks
@@ -25,24 +26,26 @@ SAME_FACE_OVERLAP = 0.3
 
 @dataclass(frozen=True)
 class FoundFace:
-    """One face of a photo: where the detector saw it and where its points are, in photo pixels.
+    """One face of a photo: where the networks saw it and where its points are, in photo pixels.
 
-    `teeth_together` in [0, 1] says how surely the teeth are; 0 where nothing is known.
+    `landmarks` are as the landmark network sees them, `dense468` (x, y, z; smaller z is nearer) where they
+    lie on the face. `teeth_together` in [0, 1] says how surely the teeth are; 0 where nothing is known.
     """
 
     detection: Detection
     landmarks: FaceLandmarks
+    dense468: Float[np.ndarray, "468 3"]
     teeth_together: float = 0.0
 
-    @property
-    def dense468(self) -> Float[np.ndarray, "468 3"]:
-        """The 468 points (x, y, z); smaller z is nearer."""
-        return self.landmarks.points
+    @classmethod
+    def as_seen(cls, detection: Detection, landmarks: FaceLandmarks) -> FoundFace:
+        """A face whose points are where the networks alone see them."""
+        return cls(detection, landmarks, landmarks.points)
 
     @property
     def ibug68(self) -> Float[np.ndarray, "68 3"]:
         """The 68 iBUG points (x, y, z), derived from the 468."""
-        return ibug68(self.landmarks.points)
+        return ibug68(self.dense468)
 
     @property
     def box(self) -> Float[np.ndarray, " 4"]:
@@ -59,9 +62,10 @@ class FoundFace:
 def find_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> list[FoundFace]:
     """Every face of a photo, from the viewer's left to right; an empty list when there is none.
 
-    As `network_faces`, with their mouths as the pixels show them.
+    As `network_faces`, and then `corrected`.
     """
-    return [with_mouth(photo, face) for face in network_faces(photo, detector, landmarker)]
+    faces = network_faces(photo, detector, landmarker)
+    return [corrected(photo, face, landmarker.depths) for face in faces]
 
 
 def network_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> list[FoundFace]:
@@ -75,7 +79,9 @@ def network_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> li
 
     def look(views: Sequence[Affine]) -> list[FoundFace]:
         detections = detect(photo, views, detector)
-        return [FoundFace(detection, landmarks(photo, detection, landmarker)) for detection in detections]
+        return [
+            FoundFace.as_seen(detection, landmarks(photo, detection, landmarker)) for detection in detections
+        ]
 
     whole = whole_view(height, width)
     faces = _distinct(look([whole]))
@@ -88,13 +94,12 @@ def network_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> li
     return sorted(faces, key=lambda face: float(face.box[0] + face.box[2]))
 
 
-def with_mouth(photo: Photo, face: FoundFace) -> FoundFace:
-    """A face as the networks see it, with its mouth as the pixels show it (`deca.photo.mouth`)."""
-    mouth = see_mouth(photo, face.dense468)
-    points = with_lips(face.dense468, mouth)
-    return replace(
-        face, landmarks=replace(face.landmarks, points=points), teeth_together=mouth.teeth_together
-    )
+def corrected(photo: Photo, face: FoundFace, depths: FaceDepths) -> FoundFace:
+    """A face as the networks see it, with its points where they lie on the face: without what they assume
+    of its depth (`deca.photo.depth`), and with its mouth as the pixels show it (`deca.photo.mouth`)."""
+    points = depths.corrected(face.landmarks.points)
+    mouth = see_mouth(photo, points)
+    return replace(face, dense468=with_lips(points, mouth), teeth_together=mouth.teeth_together)
 
 
 def largest_face(faces: list[FoundFace]) -> FoundFace:

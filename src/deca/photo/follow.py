@@ -44,6 +44,7 @@ class FaceFollower:
 
     def __init__(self, detector: Network, landmarker: Landmarker) -> None:
         self._detector, self._landmarker = detector, landmarker
+        self.depths = landmarker.depths
         self._tracks: dict[int, FoundFace] = {}
         self._patches: dict[int, Float[np.ndarray, " pixel"]] = {}
         self._begun = 0
@@ -78,10 +79,10 @@ class FaceFollower:
 
     def _again(self, photo: Photo, track: int, face: FoundFace) -> FoundFace | None:
         """A face where it was in the frame before, or a little beside it."""
-        found = landmarks_in_region(photo, region_of_points(face.dense468), self._landmarker)
+        found = landmarks_in_region(photo, region_of_points(face.landmarks.points), self._landmarker)
         if found.presence < _FOLLOWED_PRESENCE:
             return None
-        before, now = face.box, FoundFace(face.detection, found).box
+        before, now = face.box, FoundFace.as_seen(face.detection, found).box
         jump = np.abs((now[:2] + now[2:]) / 2 - (before[:2] + before[2:]) / 2).max()
         sizes = (now - before)[2:] - (now - before)[:2]
         size = float((before[2:] - before[:2]).max())
@@ -91,7 +92,7 @@ class FaceFollower:
             return None
         if jump > _LARGEST_JUMP * size or np.abs(sizes).max() > _LARGEST_JUMP * size:
             return None
-        return FoundFace(face.detection, found)
+        return FoundFace.as_seen(face.detection, found)
 
     def _patch(self, photo: Photo, found: FaceLandmarks) -> Float[np.ndarray, " pixel"]:
         """The luma of a face, upright and small."""
@@ -105,7 +106,7 @@ class FaceFollower:
         for detection in detect(photo, [whole_view(height, width)], self._detector):
             if any(overlap(detection.box, face.box[None])[0] > 0.1 for face in self._tracks.values()):
                 continue
-            face = FoundFace(detection, landmarks(photo, detection, self._landmarker))
+            face = FoundFace.as_seen(detection, landmarks(photo, detection, self._landmarker))
             if face.landmarks.presence >= PRESENCE_THRESHOLD and not _covered(face, found):
                 found.append(face)
         return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from deca.photo.depth import FaceDepths
 from deca.photo.detect import Detection, Network
 from deca.photo.sampling import Affine, Photo, sample_smoothly, scaling, transform_points, translation
 
@@ -52,11 +53,13 @@ class FaceLandmarks:
 class Landmarker:
     """MediaPipe's face mesh (Kartynnik et al., Real-time Facial Surface Geometry, 2019).
 
-    `network` gives points in input pixels and a presence logit; `mirror` is each point's mirror image.
+    `network` gives points in input pixels and a presence logit; `mirror` is each point's mirror image;
+    `depths` say how deep it takes faces to be.
     """
 
     network: Network
     mirror: Int[np.ndarray, " 468"]
+    depths: FaceDepths
 
 
 def mirror_indices(vertices: Float[np.ndarray, "vertex 3"]) -> Int[np.ndarray, " vertex"]:

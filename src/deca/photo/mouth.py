@@ -35,6 +35,8 @@ _CLOSED_GAP = 0.004
 _JAW_ROWS, _JAW_DARK, _JAW_DARKER = (0.003, 0.015), 0.5, 0.7
 # At each end of a line so many places tell the luma of the lips; dark is sought so far beyond the opening.
 _EDGE, _AROUND = 5, 3
+# Teeth end in so few places; what shines on a lower lip fades out over more.
+_NEAR = 5
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,9 @@ def _read(picture: Float[np.ndarray, "size size"], points: Float[np.ndarray, "46
 def _row(luma: Float[np.ndarray, " place"], first: float, last: float, lips: float) -> _Row:
     """One line: its luma from the middle of the upper lip to that of the lower one, the places of the inner
     edges, and the luma of the lips."""
-    above, below = np.minimum.accumulate(luma), np.minimum.accumulate(luma[::-1])[::-1]
+    above = np.minimum.accumulate(luma)
+    padded = np.concatenate([luma, np.full(_NEAR, np.inf)])
+    below = np.lib.stride_tricks.sliding_window_view(padded, _NEAR + 1).min(1)
     low = int(min(first, last, _PLACES - 2))
     high = max(low + 1, min(_PLACES, int(np.ceil(max(first, last))) + 1))
     opening = luma[low:high]
