@@ -3,7 +3,7 @@
     python tools/calibrate_depth.py
 
 The network draws a turned face as its own canonical face turns, which has a longer nose and flatter cheeks,
-whoever is seen: in the picture points move sideways by the difference times the sine of the turn. On
+whoever is seen: in the picture points move to the side by the difference times the sine of the yaw. On
 synthetic faces of the training generator, whose points are known, that is a least squares problem of one
 depth a point. Writes src/deca/data/face_depths_468.npz: the points of the mean head and these depths, metres.
 """
@@ -44,18 +44,17 @@ def main() -> None:
     faces = SyntheticFaces(data, population, (), (), SyntheticConfig(size=384), face_landmarker())
     random = np.random.default_rng(SEED)
     measured = [one_face(faces, random) for _ in track(range(options.faces), "faces")]
-    steps, turns = (np.stack(parts) for parts in zip(*measured, strict=True))
+    steps, yaws = (np.stack(parts) for parts in zip(*measured, strict=True))
     model = HeadModel(data)
     mean = HeadLandmarks(data).dense(model(model.neutral()))[0].numpy().astype(float)
-    depths = assumed_depths(steps, turns)
+    depths = assumed_depths(steps, yaws)
     # Left and right alike.
     partner = dense_landmark_mirror()
     depths, mean = (depths + depths[partner]) / 2, (mean + mean[partner] * [-1, 1, 1]) / 2
     depths -= depths[INNER].mean()
-    before = np.square(steps - steps.mean(0))[:, INNER].sum((1, 2)).mean()
-    left = steps - np.einsum("fa,p->fpa", turns, depths)
-    after = np.square(left - left.mean(0))[:, INNER].sum((1, 2)).mean()
-    print(f"{len(steps)} faces: {1 - after / before:.0%} of the squared error of inner points")
+    left = steps - np.outer(yaws, depths)
+    before, after = (np.square(each - each.mean(0))[:, INNER].mean() for each in (steps, left))
+    print(f"{len(steps)} faces: {1 - after / before:.0%} of the squared error of inner points to the side")
     path = data_file("default_head.npz").with_name("face_depths_468.npz")
     with whole_file(path) as temporary, open(temporary, "wb") as stream:
         np.savez(
@@ -66,18 +65,17 @@ def main() -> None:
         )
 
 
-def one_face(
-    faces: SyntheticFaces, random: np.random.Generator
-) -> tuple[Float[np.ndarray, "468 2"], Float[np.ndarray, "2"]]:
-    """How far the network's points are from the true ones, metres in the plane of the picture, y up, the
-    face as a whole aside; and where in that plane the head's own z axis points."""
+def one_face(faces: SyntheticFaces, random: np.random.Generator) -> tuple[Float[np.ndarray, "468"], float]:
+    """How far to the person's left the network's points are from the true ones, metres, the face as a whole
+    aside; and the sine of the yaw, the share of the head's z axis that points there."""
     face = faces.face(faces.subject(random, "nobody"), random, "face")
     assert face.found_points is not None
     assert face.truth is not None
     true, found = (points.astype(float) * [1, -1] for points in (face.dense_landmarks, face.found_points))
     metres = 2 / (float(face.truth["camera"][0]) * faces.config.size)
-    turn = axis_angle_to_matrix(torch.from_numpy(face.truth["pose"]))[:2, 2].numpy()
-    return metres * (laid_on(found, true) - true), turn
+    rotation = axis_angle_to_matrix(torch.from_numpy(face.truth["pose"]))[:2].double().numpy()
+    across = rotation[:, 0] / np.linalg.norm(rotation[:, 0])
+    return metres * (laid_on(found, true) - true) @ across, float(rotation[:, 2] @ across)
 
 
 def laid_on(
@@ -94,20 +92,19 @@ def laid_on(
 
 
 def assumed_depths(
-    steps: Float[np.ndarray, "face 468 2"], turns: Float[np.ndarray, "face 2"]
+    steps: Float[np.ndarray, "face 468"], yaws: Float[np.ndarray, " face"]
 ) -> Float[np.ndarray, "468"]:
-    """The depth of each point that explains its steps best beside a constant step; robust."""
+    """The depth of each point that explains its steps best beside a constant step: least absolute
+    deviations."""
     depths = np.zeros(steps.shape[1])
-    weights = np.ones(steps.shape[:2])
-    for _ in range(10):
-        shares = weights[..., None] / weights.sum(0)[:, None]
+    weights = np.ones(steps.shape)
+    for _ in range(20):
+        shares = weights / weights.sum(0)
         there = steps - (shares * steps).sum(0)
-        moved = turns[:, None] - (shares * turns[:, None]).sum(0)
-        depths = (weights[..., None] * there * moved).sum((0, 2)) / (
-            weights[..., None] * np.square(moved)
-        ).sum((0, 2))
-        left = np.linalg.norm(there - depths[:, None] * moved, axis=2)
-        weights = 1 / np.maximum(left, np.median(left, 0))
+        turned = yaws[:, None] - (shares * yaws[:, None]).sum(0)
+        depths = (weights * there * turned).sum(0) / (weights * turned**2).sum(0)
+        left = np.abs(there - depths * turned)
+        weights = 1 / np.maximum(left, 0.1 * np.median(left, 0))
     return depths
 
 

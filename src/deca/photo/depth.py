@@ -26,26 +26,35 @@ class FaceDepths:
     points: Float[np.ndarray, "468 3"]
     depths: Float[np.ndarray, "468"]
 
-    def corrected(self, points: Float[np.ndarray, "468 axes"]) -> Float[np.ndarray, "468 axes"]:
-        """The 468 points, pixels of a picture (x right, y down, others as they are), each moved by what its
-        depth shifts it sideways under the face's turn."""
-        seen = points[self._steady, :2] * [1, -1]
-        affine = (self._solution @ (seen - seen.mean(0))).T
-        left, sizes, right = np.linalg.svd(affine, full_matrices=False)
-        # Where the head's z axis points in the picture, pixels a metre.
-        forward = sizes.mean() * (left @ right)[:, 2] * [1, -1]
+    def corrected(self, points: Float[np.ndarray, "468 3"]) -> Float[np.ndarray, "468 3"]:
+        """The network's 468 points (pixels, x right, y down, smaller z nearer), each moved by what its depth
+        shifts it to the side under the face's yaw.
+
+        Nods are left alone: there the shift does not show.
+        """
+        sideways = self._sideways(points)
         corrected = points.copy()
-        corrected[:, :2] -= self.depths[:, None] * forward
+        corrected[:, :2] -= self.depths[:, None] * sideways
         return corrected
+
+    def _sideways(self, points: Float[np.ndarray, "468 3"]) -> Float[np.ndarray, "2"]:
+        """Where what is nearer goes for the yaw, pixels a metre: along the line of the eyes."""
+        seen = points[self._steady] * [1, -1, -1]
+        # The similarity that lays the network's face on the points (Umeyama 1991).
+        left, sizes, right = np.linalg.svd((seen - seen.mean(0)).T @ self._assumed)
+        signs = np.array([1, 1, np.sign(np.linalg.det(left @ right))])
+        rotation = left * signs @ right
+        scale = float(sizes @ signs) / np.square(self._assumed).sum()
+        across = rotation[:2, 0] / max(float(np.linalg.norm(rotation[:2, 0])), 1e-9)
+        return scale * (rotation[:2, 2] @ across) * across * [1, -1]
 
     @cached_property
     def _steady(self) -> Int[np.ndarray, " point"]:
         return np.array([point for point in EDGES if self.points[point, 1] > _LOWER_FACE])
 
     @cached_property
-    def _solution(self) -> Float[np.ndarray, "3 point"]:
-        """Takes points of a picture to the affine map of the network's face onto them."""
-        assumed = self.points.copy()
-        assumed[:, 2] += self.depths
-        steady = assumed[self._steady]
-        return np.linalg.pinv(steady - steady.mean(0))
+    def _assumed(self) -> Float[np.ndarray, "point 3"]:
+        """The steady points of the network's face, about their middle."""
+        nearer = self.depths[self._steady, None] * [0, 0, 1]
+        assumed = self.points[self._steady] + nearer
+        return assumed - assumed.mean(0)
