@@ -55,8 +55,8 @@ each, and what `deca reconstruct --same-person` makes of some or all of them. Me
 {told}
 
 The network's points lie {off:.1f} % of the face's height off the true ones (root mean square). What it sees
-wrongly in every photo of a face alike, no number of photos takes away: the shape gains by more photos where
-the points are true, and hardly where they are the network's.
+wrongly in every photo of a face alike, no number of photos takes away: with its points the shape gains less
+by more photos than with true ones.
 
 ## How it is measured
 
