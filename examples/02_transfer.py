@@ -1,6 +1,8 @@
 """Lesson 2: a face moved by numbers: half a second of a smile, as a video and as an animated GLB.
 
 python examples/02_transfer.py lesson smile.mp4 smile.glb
+
+The video needs PyAV: pip install 'deca[video]'.
 """
 
 import sys
