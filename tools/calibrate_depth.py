@@ -17,13 +17,13 @@ import torch
 from jaxtyping import Float
 from rich.progress import track
 
-from deca.fitting.landmarks import DENSE_OUTLINE
 from deca.geometry import axis_angle_to_matrix
 from deca.head.landmarks import HeadLandmarks
 from deca.head.model import HeadModel
 from deca.io.files import data_file, whole_file
 from deca.io.heads import default_head
 from deca.io.networks import dense_landmark_mirror, face_landmarker
+from deca.photo.dense_points import DENSE_OUTLINE
 from deca.training.synthetic.generator import SyntheticConfig, SyntheticFaces
 from deca.training.synthetic.population import Population, PopulationConfig
 

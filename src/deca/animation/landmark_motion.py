@@ -12,7 +12,6 @@ from jaxtyping import Float
 
 from deca.fitting.landmark_head import LandmarkHead
 from deca.fitting.landmarks import (
-    DENSE_OUTLINE,
     LandmarkFitConfig,
     action_deviations,
     fit_landmarks,
@@ -23,6 +22,7 @@ from deca.fitting.landmarks import (
 from deca.geometry import axis_angle_to_matrix
 from deca.head.model import HeadModel
 from deca.parameters import Parameters
+from deca.photo.dense_points import DENSE_OUTLINE
 
 _STEPS, _FIRST_STEPS = 2, 4
 _OWN = 9  # log scale, x, y; rotation of the head; rotation of the jaw

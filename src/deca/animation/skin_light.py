@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deca.fitting.eyes import LEFT_RIM, RIGHT_RIM
-from deca.fitting.landmarks import DENSE_OUTLINE
 from deca.geometry import vertex_normals
 from deca.head.model import HeadModel
 from deca.head.uv import sample_map
 from deca.photo.crop import Crop, crop_image
+from deca.photo.dense_points import DENSE_OUTLINE
 from deca.photo.sampling import Photo, transform_points
 from deca.render.lighting import harmonics
 

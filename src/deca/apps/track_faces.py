@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 
 from deca.apps.stream import ahead, in_order
-from deca.fitting.landmarks import DENSE_OUTLINE
 from deca.io.picture_files import PictureFile
 from deca.photo.crop import crop_image, landmark_crop
+from deca.photo.dense_points import DENSE_OUTLINE
 from deca.photo.face_area import face_size
 from deca.photo.faces import FoundFace, corrected
 from deca.photo.follow import FaceFollower, FollowedFace

@@ -13,15 +13,10 @@ from deca.fitting.landmark_head import LandmarkHead
 from deca.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from deca.head.model import HeadModel
 from deca.parameters import Parameters
-from deca.photo.dense_points import EDGES
+from deca.photo.dense_points import DENSE_OUTLINE, EDGES
 from deca.photo.mouth import LOWER_LIP, UPPER_LIP
 from deca.render.camera import unproject
 
-# The outline of the face in the order of the 468-point network: these points slide along the cheek and jaw.
-DENSE_OUTLINE = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
 # Actions that faces seldom make, by how their ARKit names begin. Together they can do what a smile does.
 _RARE_ACTIONS = ("mouthShrug", "mouthRoll", "mouthFunnel", "cheekPuff", "jawForward")
 # Inner edges of the lips among the 68 iBUG landmarks.

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deca.fitting.landmarks import DENSE_OUTLINE
 from deca.fitting.mesh_fields import SmoothField, edge_laplacian
 from deca.head.data import HeadData
+from deca.photo.dense_points import DENSE_OUTLINE
 
 # A landmark counts as much as a bend of this many pixels between neighbours; residuals beyond are clipped.
 _BENDING = 0.1

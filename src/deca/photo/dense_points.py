@@ -16,6 +16,11 @@ NOSE = (
     168, 6, 197, 195, 5, 4, 1, 19, 94, 2, 98, 97, 326, 327, 64, 294, 48, 278, 49, 279, 131, 360, 115, 344,
     129, 358, 102, 331, 240, 460, 75, 305, 60, 290,
 )  # fmt: skip
+# Around the face: these points slide along cheek and jaw.
+DENSE_OUTLINE = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
 EDGES = (
     *RIGHT_EYE, *LEFT_EYE, *RIGHT_BROW, *LEFT_BROW, *INNER_LIPS, *OUTER_LIPS, *LIP_CORNERS, *NOSE,
 )  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from deca.photo.dense_points import EDGES
+from deca.photo.turn import turned
 
 # Lips and chin move with the expression: how a face is turned, the points above them tell. Metres.
 _LOWER_FACE = -0.02
@@ -39,12 +40,7 @@ class FaceDepths:
 
     def _sideways(self, points: Float[np.ndarray, "468 3"]) -> Float[np.ndarray, "2"]:
         """Where what is nearer goes for the yaw, pixels a metre: along the line of the eyes."""
-        seen = points[self._steady] * [1, -1, -1]
-        # The similarity that lays the network's face on the points (Umeyama 1991).
-        left, sizes, right = np.linalg.svd((seen - seen.mean(0)).T @ self._assumed)
-        signs = np.array([1, 1, np.sign(np.linalg.det(left @ right))])
-        rotation = left * signs @ right
-        scale = float(sizes @ signs) / np.square(self._assumed).sum()
+        rotation, scale = turned(points[self._steady], self._assumed)
         across = rotation[:2, 0] / max(float(np.linalg.norm(rotation[:2, 0])), 1e-9)
         return scale * (rotation[:2, 2] @ across) * across * [1, -1]
 
@@ -54,7 +50,5 @@ class FaceDepths:
 
     @cached_property
     def _assumed(self) -> Float[np.ndarray, "point 3"]:
-        """The steady points of the network's face, about their middle."""
-        nearer = self.depths[self._steady, None] * [0, 0, 1]
-        assumed = self.points[self._steady] + nearer
-        return assumed - assumed.mean(0)
+        """The steady points of the network's face."""
+        return self.points[self._steady] + self.depths[self._steady, None] * [0, 0, 1]

@@ -12,6 +12,7 @@ from deca.photo.face_area import FaceArea, face_size
 from deca.photo.ibug import ibug68
 from deca.photo.landmarks import FaceLandmarks, FaceRegion, Landmarker, landmarks_in_region
 from deca.photo.sampling import LUMA, Photo
+from deca.photo.turn import turned
 
 # How the square of the second look differs from the first: moved along both axes, and larger, by its side.
 _SHIFT, _ENLARGEMENT = 0.05, 1.06
@@ -94,12 +95,9 @@ def yaw_and_pitch(
     """The turn of a head in degrees, by its points (x right, y down, small z near) and a face looking ahead.
 
     Positive yaw is to the subject's left, positive pitch down: R = R_y(yaw) R_x(pitch) R_z(roll), from the
-    head frame, is the rotation that lays the canonical face over the points (Arun et al., Least-squares
-    fitting of two 3-D point sets, 1987).
+    head frame, is the rotation that lays the canonical face over the points.
     """
-    seen = points * np.array([1.0, -1.0, -1.0])
-    left, _, right = np.linalg.svd((seen - seen.mean(0)).T @ (canonical - canonical.mean(0)))
-    R = left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
+    R, _ = turned(points, canonical)
     return float(np.degrees(np.arctan2(R[0, 2], R[2, 2]))), float(
         np.degrees(np.arcsin(np.clip(-R[1, 2], -1, 1)))
     )
