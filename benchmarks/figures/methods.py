@@ -25,7 +25,12 @@ from figures.people import KEPT, code_version, kept_arrays
 
 # Shape, expression and jaw held at zero: what is left to fit are camera and pose.
 _RIGID = LandmarkFitConfig(
-    expression_deviation=1e-6, expression_sparsity=0.0, jaw_deviation=1e-6, jaw_limits=(0.0, 0.0), bound=0.0
+    expression_deviation=1e-6,
+    expression_sparsity=0.0,
+    jaw_deviation=1e-6,
+    jaw_deviation_sideways=1e-6,
+    jaw_limits=(0.0, 0.0),
+    bound=0.0,
 )
 
 

@@ -1,4 +1,5 @@
-"""The 52 facial actions under their ARKit names, carried from the MakeHuman base mesh to the mean head."""
+"""The 52 facial actions under their ARKit names; those of lids, jaw and tongue, carried from the MakeHuman base
+mesh to the mean head."""
 
 from __future__ import annotations
 
@@ -23,6 +24,10 @@ _MIDDLE = (
     *("mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "tongueOut"),
 )
 ACTIONS = tuple(sorted([*_MIDDLE, *(name + side for name in _SIDED for side in ("Left", "Right"))]))
+# Those that have to fit this head's own eyeballs, teeth and tongue.
+OWN = tuple(
+    name for name in ACTIONS if name.startswith("eye") or name in ("jawOpen", "mouthClose", "tongueOut")
+)
 
 
 def _other_side(name: str) -> str:
@@ -48,14 +53,6 @@ NEARLY_CLOSED, LID_OVERLAP = 0.7, 0.001
 # goes over into the other; metres.
 LIP_REACH, LID_REACH, CHEEK_REACH, THROAT_REACH, SKIN_REACH = 0.0025, 0.0, 0.009, 0.02, 0.0035
 LIP_WIDTH, LID_WIDTH = (0.003, 0.013), (0.004, 0.013)
-# What smoothing takes from the motion of a smile's corner is given back.
-SMILE_GAIN = 1.15
-# Blown-up cheeks: the largest displacement, away from an upright axis so far in front of the head's middle,
-# metres.
-PUFF, PUFF_AXIS = 0.010, 0.020
-
-# How far mouthFunnel is smoothed, lips and all (metres), and how much of mouthPucker is added to it.
-FUNNEL_REACH, FUNNEL_PUCKER = 0.005, 0.8
 
 # An eye's actions end at this distance beyond the middle of the face, metres.
 MIDLINE = 0.004
@@ -65,22 +62,20 @@ def facial_actions(
     data: MakeHuman, topology: Topology, vertices: Float[np.ndarray, "vertex 3"]
 ) -> Float[np.ndarray, "52 vertex 3"]:
     """The displacement of each of ACTIONS on the head `vertices`, metres, left and right in exact mirror
-    image.
+    image; zero but for those of OWN.
 
     The base mesh is larger than life, most of all its eyes: each displacement is taken through the local
     linear part of the map from base mesh to head (deformation transfer in the small), so that lids just
-    close. Eyeballs stay. Where the source creases the skin, opens the mouth as a diamond, blows the cheeks
-    ahead or drives the tongue through the lip, it is put right.
+    close. Eyeballs stay. Where the source creases the skin, opens the mouth as a diamond or drives the tongue
+    through the lip, it is put right.
     """
-    fields = np.stack([topology.carry(data.facial_action(name)) for name in ACTIONS])
+    fields = np.zeros((len(ACTIONS), len(vertices), 3))
+    for name in OWN:
+        fields[ACTIONS.index(name)] = topology.carry(data.facial_action(name))
     fields[:, np.isin(topology.vertex_part, (1, 2))] = 0
     local = _local_maps(topology.place(data.vertices), vertices, topology)
     fields = np.einsum("vrc,avc->avr", local, fields)
-    for name in ("mouthSmileLeft", "mouthSmileRight"):
-        fields[ACTIONS.index(name)] *= SMILE_GAIN
-    puff = ACTIONS.index("cheekPuff")
-    fields[puff] = _puff(fields[puff], vertices)
-    fields = _rounded_openings(fields, vertices, topology)
+    fields = _rounded_opening(fields, vertices, topology)
     fields = smoothed(fields, _reach(vertices, topology), vertices, topology)
     factor = _closing_factor(fields[ACTIONS.index("eyeBlinkLeft")], vertices, topology)
     for name, sign in (("eyeBlinkLeft", 1), ("eyeBlinkRight", -1)):
@@ -96,6 +91,13 @@ def facial_actions(
     tongue = topology.vertex_part == 5
     lip_crest = _crest(profiles(vertices, topology, CAVITIES.index("mouth"), 1e-5)[1])
     fields[ACTIONS.index("tongueOut"), tongue] = tongue_out(vertices[tongue], lip_crest)
+    return mirrored_actions(fields, topology)
+
+
+def mirrored_actions(
+    fields: Float[np.ndarray, "52 vertex 3"], topology: Topology
+) -> Float[np.ndarray, "52 vertex 3"]:
+    """The mean of each of ACTIONS and the mirror image of its partner."""
     return (fields + mirrored(fields[_PARTNERS], topology)) / 2
 
 
@@ -108,27 +110,15 @@ def gaze_rotations() -> Float[np.ndarray, "52 2 3"]:
     return rotations
 
 
-def _rounded_openings(fields, vertices, topology: Topology) -> Float[np.ndarray, "52 vertex 3"]:
-    """The actions with an open jaw and a funnel that open round."""
-    fields = (fields + mirrored(fields[_PARTNERS], topology)) / 2
-    jaw, close, funnel, pucker = map(ACTIONS.index, ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker"))
+def _rounded_opening(fields, vertices, topology: Topology) -> Float[np.ndarray, "52 vertex 3"]:
+    """The actions with a jaw that opens the mouth round."""
+    fields = mirrored_actions(fields, topology)
+    jaw, close = map(ACTIONS.index, ("jawOpen", "mouthClose"))
     opened = rounded_opening(fields[jaw], fields[jaw], vertices, topology)
     # mouthClose closes what jawOpen opens.
     fields[close] -= opened - fields[jaw]
     fields[jaw] = opened
-    # The source's funnel leaves the corners of the mouth where they are; people's come in.
-    even = smoothed(fields[[funnel]], np.full(len(vertices), FUNNEL_REACH), vertices, topology)[0]
-    fields[funnel] = (
-        rounded_opening(even, fields[funnel], vertices, topology) + FUNNEL_PUCKER * fields[pucker]
-    )
     return fields
-
-
-def _puff(source: Float[np.ndarray, "vertex 3"], vertices) -> Float[np.ndarray, "vertex 3"]:
-    """In proportion as strong as the source everywhere, but outward: the source pushes the cheeks ahead."""
-    strength = np.linalg.norm(source, axis=1, keepdims=True)
-    outward = (vertices - [0, 0, PUFF_AXIS]) * [1, 0, 1]
-    return PUFF * strength / strength.max() * outward / np.linalg.norm(outward, axis=1, keepdims=True)
 
 
 def _reach(vertices: Float[np.ndarray, "vertex 3"], topology: Topology) -> Float[np.ndarray, " vertex"]:

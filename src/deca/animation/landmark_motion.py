@@ -98,7 +98,7 @@ class LandmarkMotion:
         self._lower, self._upper = np.full(_OWN + count, -np.inf), np.full(_OWN + count, np.inf)
         self._lower[6], self._upper[6] = config.jaw_limits
         self._prior, self._slope = np.zeros(_OWN + count), np.zeros(_OWN + count)
-        self._prior[6:9] = np.array([1.0, 5.0, 5.0]) ** 2 / config.jaw_deviation**2
+        self._prior[7:9] = config.jaw_deviation_sideways**-2
         if head.actions:
             self._lower[_OWN:], self._upper[_OWN:] = 0, free
             deviations = action_deviations(config, head.expression_names).numpy()

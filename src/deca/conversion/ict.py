@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -43,10 +45,7 @@ def ict_head(kit: FaceKit, default: HeadData) -> HeadData:
     """
     mesh = keep_mesh(kit)
     vertices, target, features = _aligned(kit, mesh, default)
-    moves = {
-        name: _CENTIMETRE * np.sum([kit.shapes[shape][mesh.vertices] for shape in shapes], axis=0)
-        for name, shapes in ACTIONS.items()
-    }
+    moves = action_moves(kit, mesh)
     teeth = _kept(mesh, *LOWER_TEETH)
     hinge = fit_hinge(vertices[teeth], vertices[teeth] + moves["jawOpen"][teeth])
     opening = turn_shares(vertices, mesh.triangles, moves["jawOpen"], hinge)
@@ -95,6 +94,40 @@ def ict_head(kit: FaceKit, default: HeadData) -> HeadData:
     )
 
 
+def action_moves(kit: FaceKit, mesh: KeptMesh) -> dict[str, Float[np.ndarray, "vertex 3"]]:
+    """How each of ACTIONS moves the kept vertices, metres."""
+    return {
+        name: _CENTIMETRE * np.sum([kit.shapes[shape][mesh.vertices] for shape in shapes], axis=0)
+        for name, shapes in ACTIONS.items()
+    }
+
+
+def closed_surface(kit: FaceKit, mesh: KeptMesh) -> TargetSurface:
+    """The neutral face with its lips closed, in metres about its own origin.
+
+    The published lips stand apart by nearly a millimetre. Landmarks are carried over from closed lips to
+    closed lips, or every mouth would be fitted as much too open.
+    """
+    neutral = _neutral(kit, mesh)
+    landmarks = np.searchsorted(mesh.vertices, LANDMARKS)
+    close = kit.shapes["mouthClose"][mesh.vertices].astype(np.float64) * _CENTIMETRE
+    upper, lower = (landmarks[list(lip)] for lip in (_UPPER_LIP, _LOWER_LIP))
+    gap, closing = neutral[upper] - neutral[lower], close[lower] - close[upper]
+    closed = neutral + close * (gap[:, 1].mean() / closing[:, 1].mean())
+    balls = [closed[_kept(mesh, *PARTS[name])] for name in ("left_eyeball", "right_eyeball")]
+    return TargetSurface(
+        vertices=closed,
+        triangles=mesh.triangles,
+        texture_vertices=mesh.texture_vertices,
+        texture_triangles=mesh.texture_triangles,
+        skin=mesh.skin,
+        left_eyeball=mesh.parts["left_eyeball"],
+        right_eyeball=mesh.parts["right_eyeball"],
+        eye_centres=np.stack([(ball.min(0) + ball.max(0)) / 2 for ball in balls]),
+        landmarks=closed[landmarks],
+    )
+
+
 def correct_jaw(
     vertices: Float[np.ndarray, "vertex 3"],
     moves: dict[str, Float[np.ndarray, "vertex 3"]],
@@ -124,35 +157,22 @@ def correct_jaw(
 
 def _aligned(kit: FaceKit, mesh: KeptMesh, default: HeadData) -> tuple[np.ndarray, TargetSurface, Features]:
     """The neutral vertices in metres about the default head's origin; the same as a surface with its lips
-    closed, and what is carried over to it.
-
-    The published lips stand apart by nearly a millimetre. Landmarks are carried over from closed lips to
-    closed lips, or every mouth would be fitted as much too open.
-    """
-    neutral = kit.neutral[mesh.vertices].astype(np.float64) * _CENTIMETRE
-    landmarks = np.searchsorted(mesh.vertices, LANDMARKS)
-    close = kit.shapes["mouthClose"][mesh.vertices].astype(np.float64) * _CENTIMETRE
-    upper, lower = (landmarks[list(lip)] for lip in (_UPPER_LIP, _LOWER_LIP))
-    gap, closing = neutral[upper] - neutral[lower], close[lower] - close[upper]
-    closed = neutral + close * (gap[:, 1].mean() / closing[:, 1].mean())
-
-    def surface(vertices: np.ndarray) -> TargetSurface:
-        balls = [vertices[_kept(mesh, *PARTS[name])] for name in ("left_eyeball", "right_eyeball")]
-        return TargetSurface(
-            vertices=vertices,
-            triangles=mesh.triangles,
-            texture_vertices=mesh.texture_vertices,
-            texture_triangles=mesh.texture_triangles,
-            skin=mesh.skin,
-            left_eyeball=mesh.parts["left_eyeball"],
-            right_eyeball=mesh.parts["right_eyeball"],
-            eye_centres=np.stack([(ball.min(0) + ball.max(0)) / 2 for ball in balls]),
-            landmarks=vertices[landmarks],
-        )
-
-    features = transfer_features(surface(closed), default)
+    closed, and what is carried over to it."""
+    surface = closed_surface(kit, mesh)
+    features = transfer_features(surface, default)
     origin = features.registration.translation * [0, 1, 1]
-    return neutral - origin, surface(closed - origin), features.moved(-origin)
+    assert surface.landmarks is not None
+    moved = replace(
+        surface,
+        vertices=surface.vertices - origin,
+        eye_centres=surface.eye_centres - origin,
+        landmarks=surface.landmarks - origin,
+    )
+    return _neutral(kit, mesh) - origin, moved, features.moved(-origin)
+
+
+def _neutral(kit: FaceKit, mesh: KeptMesh) -> Float[np.ndarray, "vertex 3"]:
+    return kit.neutral[mesh.vertices].astype(np.float64) * _CENTIMETRE
 
 
 def _joints(

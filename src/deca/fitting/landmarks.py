@@ -18,7 +18,7 @@ from deca.photo.mouth import LOWER_LIP, UPPER_LIP
 from deca.render.camera import unproject
 
 # Actions that faces seldom make, by how their ARKit names begin. Together they can do what a smile does.
-_RARE_ACTIONS = ("mouthShrug", "mouthRoll", "mouthFunnel", "cheekPuff", "jawForward")
+_RARE_ACTIONS = ("mouthShrug", "mouthRoll", "mouthFunnel", "cheekPuff", "jaw", "mouthLeft", "mouthRight")
 # Inner edges of the lips among the 68 iBUG landmarks.
 _UPPER_LIP_68, _LOWER_LIP_68 = (61, 62, 63), (67, 66, 65)
 
@@ -46,8 +46,10 @@ class LandmarkFitConfig:
     """The same deviation of an action that is seldom seen, as a share of that of the others."""
     expression_sparsity: float = 0.5
     """Slope of the cost by which small coefficients become zero, in units of that deviation."""
-    jaw_deviation: float = 0.03
-    """Prior standard deviation of the jaw's rotation, radians; sideways a fifth of it."""
+    jaw_deviation: float = 0.12
+    """Prior standard deviation of the jaw's opening, radians."""
+    jaw_deviation_sideways: float = 0.006
+    """The same of its turns about the other axes."""
     jaw_deviation_together: float = 0.012
     """The same where the teeth are seen to be together."""
     jaw_limits: tuple[float, float] = (-0.05, 0.6)
@@ -231,8 +233,8 @@ class LandmarkProblem:
             self.upper[9 + shape_count :] = config.bound * head.free.double()
             self.lower[9 + shape_count :] = -self.upper[9 + shape_count :]
         self.prior = torch.zeros_like(self.lower)
-        self.prior[6:9] = torch.tensor([1.0, 5.0, 5.0]).double().div(config.jaw_deviation).square()
         self.prior[6] = jaw_precision(config, teeth_together)
+        self.prior[7:9] = config.jaw_deviation_sideways**-2
         self.prior[9:] = 1
         self.slope = torch.zeros_like(self.lower)
         self.expected = torch.zeros_like(self.lower)

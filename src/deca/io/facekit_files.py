@@ -39,9 +39,7 @@ def read_facekit(path: str | Path) -> Asset:
 
     AssetError, which names the file, for one that is missing, damaged or not of ICT-FaceKit's mesh.
     """
-    path = Path(path)
-    kit = _folder_kit(_models(path)) if path.is_dir() else _archive_kit(path)
-    head = ict_head(kit, default_head())
+    head = ict_head(read_kit(path), default_head())
     details = {
         "version": head.version,
         "vertices": f"{len(head.template_vertices)} of {VERTEX_COUNT}",
@@ -50,6 +48,12 @@ def read_facekit(path: str | Path) -> Asset:
         "licence": head.licence,
     }
     return Asset(head.name, "head", head_arrays(head), details)
+
+
+def read_kit(path: str | Path) -> FaceKit:
+    """ICT-FaceKit's arrays of a clone of its repository, or of an archive of them; errors as read_facekit."""
+    path = Path(path)
+    return _folder_kit(_models(path)) if path.is_dir() else _archive_kit(path)
 
 
 def _models(folder: Path) -> Path:
