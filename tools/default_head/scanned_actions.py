@@ -9,12 +9,12 @@ import scipy.sparse as sparse
 from default_head.distances import distance_from, edge_graph
 from default_head.expression import ACTIONS, OWN, mirrored_actions
 from default_head.frame import smooth_step
-from default_head.mesh import Topology
+from default_head.mesh import PARTS, Topology
 from default_head.smoothing import smoothed
 from jaxtyping import Float, Int
 from scipy.sparse.linalg import splu
 
-from deca.conversion.facekit import FaceKit
+from deca.conversion.facekit import LOWER_TEETH, FaceKit
 from deca.conversion.facekit_mesh import keep_mesh
 from deca.conversion.ict import action_moves, closed_surface
 from deca.conversion.registration import outer_skin, register_head
@@ -33,8 +33,8 @@ def with_scanned_actions(head: HeadData, kit: FaceKit, topology: Topology) -> He
     """The head with the actions SCANNED as ICT-FaceKit makes them, left and right in exact mirror image.
 
     The head is brought onto ICT-FaceKit's neutral face, and each vertex of the outer skin takes the motion of
-    the point it comes to lie on. Mouth and eye sockets follow the skin around them; eyeballs, teeth and
-    tongue stay.
+    the point it comes to lie on. Mouth and eye sockets follow the skin around them, tongue and lower teeth
+    their lower teeth; eyeballs and upper teeth stay.
     """
     mesh = keep_mesh(kit)
     surface = closed_surface(kit, mesh)
@@ -45,15 +45,29 @@ def with_scanned_actions(head: HeadData, kit: FaceKit, topology: Topology) -> He
     points = ClosestPoints(surface.vertices, surface.triangles, surface.skin)
     found = points.find(registration.vertices[outer], normals[outer])
     moves = action_moves(kit, mesh)
+    teeth = np.flatnonzero((mesh.vertices >= LOWER_TEETH[0]) & (mesh.vertices < LOWER_TEETH[1]))
+    on_jaw = np.isin(topology.vertex_part, [PARTS.index("lower teeth"), PARTS.index("tongue")])
     fields = np.zeros((len(SCANNED), len(head.template_vertices), 3))
     for field, name in zip(fields, SCANNED, strict=True):
-        there = (moves[name][surface.triangles[found.triangle]] * found.barycentrics[..., None]).sum(1)
-        field[outer] = there @ registration.rotation / registration.scale
+        corners = moves[name][surface.triangles[found.triangle]]
+        field[outer] = (corners * found.barycentrics[..., None]).sum(1)
+        field[on_jaw] = _affine(surface.vertices[teeth], moves[name][teeth], registration.vertices[on_jaw])
+        field[:] = field @ registration.rotation / registration.scale
     vertices = head.template_vertices.astype(np.float64)
     fields = smoothed(_followed(fields, outer, topology), _reach(vertices, topology), vertices, topology)
     basis = head.expression_basis.astype(np.float64)
     basis[[ACTIONS.index(name) for name in SCANNED]] = fields
     return replace(head, expression_basis=mirrored_actions(basis, topology).astype(np.float32))
+
+
+def _affine(
+    points: Float[np.ndarray, "point 3"],
+    moves: Float[np.ndarray, "point 3"],
+    others: Float[np.ndarray, "other 3"],
+) -> Float[np.ndarray, "other 3"]:
+    """How others move with points whose moves are those of one body, nearly."""
+    known, wanted = (np.pad(places, ((0, 0), (0, 1)), constant_values=1) for places in (points, others))
+    return wanted @ np.linalg.lstsq(known, moves, rcond=None)[0]
 
 
 def _followed(

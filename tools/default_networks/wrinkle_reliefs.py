@@ -42,8 +42,6 @@ from deca.training.synthetic.wrinkles import MOVEMENTS, WrinkleModel
 
 _PEOPLE, _EXPRESSIONS = 1200, 1200
 _SEED = 17
-# Of the movement of synthetic folds this much is left beside the relief of smiles, which is that of photos.
-_FOLDS = 0.5
 _SMILE = len(MOVEMENTS)
 # What one movement is worth at least beside what is always there: most faces are at rest.
 _LEAST_SHARE = 0.05
@@ -127,8 +125,6 @@ def principal_reliefs(people: People, smile: Float[Tensor, " texel"]) -> dict[st
     opens = torch.zeros(RELIEFS, GATES)
     moving = (part > 0).nonzero()[:, 0]
     opens[moving, part[moving] - 1] = 1
-    folds = [number for number, name in enumerate(MOVEMENTS) if name.startswith("fold")]
-    opens[:, folds] *= _FOLDS
     return {
         "detail_decoder.reliefs.weight": weight,
         "detail_decoder.person.weight": torch.cat([person, torch.zeros(len(common), DETAIL)]),

@@ -166,7 +166,7 @@ class SyntheticFaces:
             "source": "synthetic"
             if subject.head is None
             else f"rendered from {subject.head.name}: {subject.head.source}",
-            "licence": "CC0-1.0" if subject.head is None else subject.head.licence,
+            "licence": self.data.licence if subject.head is None else subject.head.licence,
             "quality": {},
             "T_photo_crop": np.eye(3).tolist(),
             "head": self.data.name,
