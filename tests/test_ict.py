@@ -295,3 +295,25 @@ def write_folder(kit: dict[str, np.ndarray], root: Path) -> Path:
         (folder / f"{name}.obj").unlink()
         (folder / f"{name}.obj").write_text(vertex_lines(kit["neutral"] + deltas.astype(np.float32)))
     return folder
+
+
+def test_the_default_head_moves_as_it_does(head: HeadData) -> None:
+    """35 of its actions are carried over from this head: the dense landmarks move alike, and the lower teeth go
+    with those of the jaw."""
+    default = default_head()
+
+    def moves(data: HeadData, action: str) -> np.ndarray:
+        field = data.expression_basis[data.expression_names.index(action)]
+        corners = field[data.triangles[data.dense_landmark_triangles]]
+        return (corners * data.dense_landmark_barycentrics[..., None]).sum(1)
+
+    own = ("jawOpen", "mouthClose", "tongueOut")
+    carried = [name for name in default.expression_names if not name.startswith(("eye", *own))]
+    teeth = np.unique(default.triangles[default.region("teeth")])
+    lower_teeth = teeth[default.skinning_weights[teeth, default.joint_names.index("jaw")] > 0.5]
+    assert len(carried) == 35
+    for action in carried:
+        there, here = moves(head, action), moves(default, action)
+        assert np.linalg.norm(here - there) < 0.15 * np.linalg.norm(there), action
+        moved = np.abs(default.expression_basis[default.expression_names.index(action)][lower_teeth]).max()
+        assert (moved > 1e-3) == action.startswith("jaw")

@@ -39,7 +39,9 @@ _HOW = """## How it is measured
   person's photo, carried over by registration. The protocol is that of `deca evaluate now`
   ([evaluation.md](evaluation.md)), not metrical; all distances of all heads count together. The scan is
   6,000 points that lie evenly on the outside of ICT-FaceKit's narrow face, without nostrils and the insides
-  of lips, which no scanner sees; the prediction is the default head's outer skin.
+  of lips, which no scanner sees; the prediction is the default head's outer skin. Shapes are of another
+  origin than the default head's, expressions are not: its own are carried over from ICT-FaceKit, so
+  that an expression is told from a shape more easily than in a head of wholly other origin.
 - **Identity.** The distance of two shapes is the mean over the face's vertices, one shape laid on the
   other, rigidly or with scale. Each neutral photo is compared with each smiling one: one person's pair is
   to be nearer than two people's.
