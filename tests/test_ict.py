@@ -298,8 +298,7 @@ def write_folder(kit: dict[str, np.ndarray], root: Path) -> Path:
 
 
 def test_the_default_head_moves_as_it_does(head: HeadData) -> None:
-    """35 of its actions are carried over from this head: the dense landmarks move alike, the lower teeth go with
-    those of the jaw."""
+    """35 of its actions come from this head: landmarks move alike, lower teeth with those of the jaw."""
     default = default_head()
 
     def moves(data: HeadData, action: str) -> np.ndarray:

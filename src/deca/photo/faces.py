@@ -95,11 +95,19 @@ def network_faces(photo: Photo, detector: Network, landmarker: Landmarker) -> li
 
 
 def corrected(photo: Photo, face: FoundFace, depths: FaceDepths) -> FoundFace:
-    """A face as the networks see it, with its points where they lie on the face: without what they assume
-    of its depth (`deca.photo.depth`), and with its mouth as the pixels show it (`deca.photo.mouth`)."""
-    points = depths.corrected(face.landmarks.points)
+    """A face as the networks see it, with its points where they lie on the face."""
+    points, teeth_together = points_on_face(photo, face.landmarks, depths)
+    return replace(face, dense468=points, teeth_together=teeth_together)
+
+
+def points_on_face(
+    photo: Photo, seen: FaceLandmarks, depths: FaceDepths
+) -> tuple[Float[np.ndarray, "468 3"], float]:
+    """The network's points without what it assumes of the face's depth (`deca.photo.depth`) and with the
+    mouth as the pixels show it (`deca.photo.mouth`); and how surely the teeth are together."""
+    points = depths.corrected(seen.points)
     mouth = see_mouth(photo, points)
-    return replace(face, dense468=with_lips(points, mouth), teeth_together=mouth.teeth_together)
+    return with_lips(points, mouth), mouth.teeth_together
 
 
 def largest_face(faces: list[FoundFace]) -> FoundFace:
