@@ -14,8 +14,9 @@ from deca.head.uv import UVLayout
 from deca.io.heads import default_head
 from deca.render import clay as clay_lights
 from deca.render.camera import project
+from deca.render.lighting import shade
 from deca.render.openness import openness, shown_openness
-from deca.render.pictures import AMBIENT, SAMPLES, WHITE_OF_EYES, View, clay, look, over, textured
+from deca.render.pictures import AMBIENT, OPEN, SAMPLES, WHITE_OF_EYES, View, clay, lit, look, over, textured
 from deca.render.surface import Surface, SurfaceModel
 
 SIZE = 40
@@ -75,6 +76,28 @@ def test_textures_agree_with_the_plain_road(view: View, surface: Surface, textur
     facing = normalize(surface.normals, dim=-1)[:, 2:].clamp(0, 1)
     colours = surface.sample(as_map(texture)) * (AMBIENT + (1 - AMBIENT) * facing)
     np.testing.assert_allclose(textured(view, texture), mean_of_samples(surface, colours), atol=2e-4)
+
+
+def test_light_agrees_with_the_plain_road(
+    small_head: HeadData,
+    vertices: torch.Tensor,
+    view: View,
+    surface: Surface,
+    open_sky: torch.Tensor,
+    texture: np.ndarray,
+) -> None:
+    layout = UVLayout(small_head, 64)
+    normals = vertex_normals(vertices, torch.from_numpy(small_head.triangles))
+    normals_uv = layout.fill(layout.to_uv(normals))
+    generator = torch.Generator().manual_seed(4)
+    left = 0.5 + 0.5 * torch.rand(1, 1, 32, 32, generator=generator)
+    lighting = 0.3 * torch.randn(9, 3, generator=generator)
+    lighting[0] += 3
+    picture = lit(view, texture, normals_uv[0].numpy(), lighting.numpy(), left[0, 0].numpy())
+    shading = shade(normalize(surface.sample(normals_uv), dim=-1), lighting).clamp_min(0)
+    sky = (surface.fragments.interpolate(open_sky) / OPEN).clamp_max(1)
+    colours = surface.sample(as_map(texture)) * shading * sky * surface.sample(left)
+    np.testing.assert_allclose(picture, mean_of_samples(surface, colours), atol=1e-3)
 
 
 def test_clay_agrees_with_the_plain_road(

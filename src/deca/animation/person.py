@@ -17,6 +17,7 @@ from deca.head.model import Head
 from deca.model.deca import Deca
 from deca.parameters import Parameters
 from deca.render.camera import project
+from deca.render.hollows import Hollows
 from deca.render.openness import shown_openness
 from deca.render.pictures import Picture, View, clay, lit, look, unlit
 
@@ -48,6 +49,17 @@ class Person:
             self.displacement, self.parameters, lambda parameters: decode(jaw_as_joint(parameters, data))
         )
 
+    @cached_property
+    def hollows(self) -> Hollows:
+        """Where an expression makes hollows."""
+        return Hollows(self.deca.data)
+
+    @cached_property
+    @torch.no_grad()
+    def depths(self) -> Float[np.ndarray, "size size"]:
+        """How deep the skin lay when the texture was taken."""
+        return self.hollows.depths(self.deca.head_model(self.parameters).vertices, self.displacement)
+
     @torch.no_grad()
     def seen(self, parameters: Parameters, size: int) -> Shot:
         """The person with pose, expression, camera and light of `parameters` (a batch of one) in a square
@@ -74,11 +86,12 @@ class Shot:
 
     @torch.no_grad()
     def lit(self) -> Picture:
-        """Textured, under the light of the parameters, with the wrinkles of the expression."""
-        wrinkles = self.person.wrinkles
-        shown = BUMPS * wrinkles.reconstructed + self._change
-        normals = self._surface(shown).normals()[0].numpy()
-        return lit(self.view, self.person.texture, normals, self.parameters.lighting[0].numpy())
+        """Textured, under the light of the parameters, with the wrinkles and hollows of the expression."""
+        person, reconstructed = self.person, self.person.wrinkles.reconstructed
+        normals = self._surface(BUMPS * reconstructed + self._change).normals()[0].numpy()
+        depths = person.hollows.depths(self.head.vertices, reconstructed + self._change)
+        left = person.hollows.left(depths, person.depths)
+        return lit(self.view, person.texture, normals, self.parameters.lighting[0].numpy(), left)
 
     @torch.no_grad()
     def clay(self) -> tuple[Picture, Picture]:

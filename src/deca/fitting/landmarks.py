@@ -50,7 +50,7 @@ class LandmarkFitConfig:
     """Prior standard deviation of the jaw's opening, radians."""
     jaw_deviation_sideways: float = 0.006
     """The same of its turns about the other axes."""
-    jaw_deviation_together: float = 0.012
+    jaw_deviation_together: float = 0.008
     """The same where the teeth are seen to be together."""
     jaw_limits: tuple[float, float] = (-0.05, 0.6)
     """Least and largest opening of the jaw, radians."""

@@ -87,11 +87,13 @@ def lit(
     texture: UInt8[np.ndarray, "texture_height texture_width 3"],
     normals_uv: Float[np.ndarray, "3 size size"],
     lighting: Float[np.ndarray, "9 3"],
+    left: Float[np.ndarray, "shade_size shade_size"],
 ) -> Picture:
     """The texture under spherical-harmonics light (`deca.render.lighting`) on the normals of a filled UV map
-    in the head frame; where little of the sky is open, as in the mouth, it is darker."""
-    factors = np.array(FACTORS, np.float32)[:, None]
-    return _lit(view.triangle_ids, view.planes, texture, normals_uv, (factors * lighting).astype(np.float32))
+    in the head frame, of which `left` says in UV what is left (`deca.render.hollows`); where little of the
+    sky is open, as in the mouth, it is darker."""
+    bands = (np.array(FACTORS, np.float32)[:, None] * lighting).astype(np.float32)
+    return _lit(view.triangle_ids, view.planes, texture, normals_uv, bands, left)
 
 
 def clay(
@@ -189,7 +191,7 @@ def _textured(triangle_ids, planes, texture, ambient):
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 @no_type_check
-def _lit(triangle_ids, planes, texture, normals_uv, bands):
+def _lit(triangle_ids, planes, texture, normals_uv, bands, left):
     height, width = triangle_ids.shape[0] // SAMPLES, triangle_ids.shape[1] // SAMPLES
     picture = np.empty((height, width, 4), np.float32)
     share = np.float32(1 / SAMPLES**2)
@@ -210,7 +212,9 @@ def _lit(triangle_ids, planes, texture, normals_uv, bands):
                 nx, ny, nz = nx * length, ny * length, nz * length
                 xy, xz, yz = nx * ny, nx * nz, ny * nz
                 difference, polar = nx * nx - ny * ny, three * nz * nz - one
-                open_sky = min(_at(planes, triangle, 5, x, y) / np.float32(OPEN), one) * share
+                open_sky = (
+                    min(_at(planes, triangle, 5, x, y) / np.float32(OPEN), one) * _value(left, u, v) * share
+                )
                 red += r * open_sky * max(_band(bands, 0, nx, ny, nz, xy, xz, yz, difference, polar), zero)
                 green += g * open_sky * max(_band(bands, 1, nx, ny, nz, xy, xz, yz, difference, polar), zero)
                 blue += b * open_sky * max(_band(bands, 2, nx, ny, nz, xy, xz, yz, difference, polar), zero)
@@ -312,6 +316,17 @@ def _colour(texture, u, v):
         + w10 * texture[bottom, left, 2]
         + w11 * texture[bottom, right, 2],
     )
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@no_type_check
+def _value(values_uv, u, v):
+    """Bilinear sample of a map of one channel."""
+    left, right, x = _texels(u, values_uv.shape[1])
+    top, bottom, y = _texels(np.float32(1) - v, values_uv.shape[0])
+    above = values_uv[top, left] + x * (values_uv[top, right] - values_uv[top, left])
+    below = values_uv[bottom, left] + x * (values_uv[bottom, right] - values_uv[bottom, left])
+    return above + y * (below - above)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)

@@ -1,0 +1,76 @@
+"""Hollows that an expression makes in the skin: less light reaches them than reached the same skin before."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate, normalize
+
+from deca.geometry import vertex_normals
+from deca.head.data import HeadData
+from deca.head.uv import UVLayout
+
+REACH = 0.006
+"""Deviation of the surroundings that a place is compared with, metres."""
+DARKENING = 110.0
+"""How fast light fades with the depth of a hollow, per metre; `tools/calibrate_hollows.py` measured it."""
+LEFT = (0.55, 1.1)
+"""The least and the most that is left of the light."""
+_SIZE = 256
+_INNER = ("eyeballs", "teeth", "tongue", "mouth_interior", "eye_sockets")
+_MOVING = ("lips", "eyes")
+# Beside lips and lids the shade fades out over this distance, metres.
+_FADE = 0.003
+
+
+class Hollows:
+    """How deep the skin of one head model lies below its surroundings, in UV.
+
+    On a cloudy day what is deep is dark (Langer and Zucker 1994): a fold of the skin shows less by how its
+    sides are turned to a lamp than by how little of the sky is open over it. Three bands of spherical
+    harmonics know nothing of that.
+    """
+
+    def __init__(self, data: HeadData, reach: float = REACH) -> None:
+        self._triangles = torch.from_numpy(data.triangles)
+        self._layout = layout = UVLayout(data, _SIZE)
+
+        def part(names: tuple[str, ...]) -> np.ndarray:
+            masks = [layout.region_mask(name) for name in names if name in layout.region_names]
+            return torch.stack([*masks, torch.zeros_like(layout.mask)]).any(0).numpy()
+
+        known = layout.mask.numpy() & ~part(_INNER)
+        skin = part(("face",)) & ~part((*_INNER, *_MOVING))
+        places = layout.to_uv(torch.from_numpy(data.template_vertices)[None])[0].numpy()
+        steps = np.linalg.norm(np.diff(places, axis=2), axis=0)[skin[:, 1:] & skin[:, :-1]]
+        texel = float(np.median(steps))
+        self._reach = reach / texel
+        distance = cv2.distanceTransform(np.pad(skin.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        self._weights = (distance * texel / _FADE).clip(0, 1).astype(np.float32)
+        self._known = known.astype(np.float32)
+        self._share = np.maximum(self._mean(self._known), 1e-6)
+
+    def depths(
+        self, vertices: Float[Tensor, "1 vertex 3"], displacement: Float[Tensor, "1 1 map map"]
+    ) -> Float[np.ndarray, "size size"]:
+        """How far each texel of the displaced surface lies below the mean of its surroundings, metres."""
+        normals = vertex_normals(vertices, self._triangles)
+        both = self._layout.to_uv(torch.cat([vertices, normals], 2))
+        outward = normalize(both[:, 3:], dim=1)
+        relief = interpolate(displacement, size=(_SIZE, _SIZE), mode="area")
+        places = (both[:, :3] + relief * outward)[0].permute(1, 2, 0).numpy()
+        around = self._mean(places * self._known[..., None]) / self._share[..., None]
+        return ((around - places) * outward[0].permute(1, 2, 0).numpy()).sum(2) * self._weights
+
+    @staticmethod
+    def left(
+        depths: Float[np.ndarray, "size size"], before: Float[np.ndarray, "size size"]
+    ) -> Float[np.ndarray, "size size"]:
+        """What is left of the light on skin whose texture was seen at the depths `before`."""
+        return np.exp(DARKENING * (before - depths)).clip(*LEFT).astype(np.float32)
+
+    def _mean(self, values: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(values, (0, 0), self._reach)
