@@ -25,7 +25,7 @@ _MOUTH, _SIZE, _PLACES = 108, 120, 41
 _SMALLEST_MOUTH = 20.0  # pixels of the photo: less shows no line between the lips
 # Luma over that of the lips. What lies between two dark lines and is brighter than them by so much shows that
 # the mouth is open, and what is darker than half of the lips, over so much of the face's height.
-_BUMP, _DARK_ROWS, _DARK = (0.04, 0.12), (0.006, 0.012), 0.5
+_BUMP, _DARK_ROWS, _DARK = (0.06, 0.12), (0.006, 0.012), 0.5
 # Lips so far apart, over the face's height, are never closed ones.
 _APART = (0.055, 0.075)
 # So far apart are the landmarks of closed lips.
