@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from deca.geometry import vertex_normals
 from deca.head.data import HeadData
 from deca.head.model import HeadModel
 from deca.head.uv import UVLayout
 from deca.io.heads import default_head
-from deca.render.hollows import DARKENING, LEFT, REACH, Hollows
+from deca.render.hollows import DARKENING, LEFT, REACH, Hollows, vertex_surroundings
 
 FLAT = torch.zeros(1, 1, 256, 256)
 
@@ -79,3 +80,23 @@ def test_a_smile_darkens_its_folds_and_not_the_forehead(
 def test_lips_have_no_hollows(data: HeadData, hollows: Hollows) -> None:
     lips = UVLayout(data, 256).region_mask("lips").numpy()
     assert not hollows.depths(acting(data, mouthPucker=1.0), FLAT)[lips].any()
+
+
+def test_the_coarse_head_is_as_deep_at_its_vertices(data: HeadData, hollows: Hollows) -> None:
+    """What the page knows, by the other road: the change of depth that a smile makes."""
+    around = vertex_surroundings(data)
+    triangles = torch.from_numpy(data.triangles)
+    at_vertices, in_the_map = [], []
+    for smile in (0.0, 0.8):
+        vertices = acting(data, mouthSmileLeft=smile, mouthSmileRight=smile)
+        normals = vertex_normals(vertices, triangles)[0].numpy()
+        at_vertices.append((around @ vertices[0].numpy().astype(float) * normals).sum(1))
+        in_the_map.append(hollows.depths(vertices, FLAT))
+    change = np.subtract(*at_vertices[::-1]).astype(np.float32)
+    expected = np.subtract(*in_the_map[::-1])
+    layout = UVLayout(data, 256)
+    found = layout.to_uv(torch.from_numpy(change)[None, :, None])[0, 0].numpy()
+    skin = np.abs(expected) > 1e-4
+    assert skin.sum() > 3000
+    assert np.corrcoef(found[skin], expected[skin])[0, 1] > 0.95
+    assert np.polyfit(found[skin], expected[skin], 1)[0] == pytest.approx(1, abs=0.15)

@@ -351,6 +351,9 @@ def test_a_real_photo_and_a_server_that_is_killed(tmp_path: Path) -> None:
         assert figure["expression"] == pytest.approx(parameters["expression"])
         assert figure["identity"].shape[0] == 10
         assert figure["relief"].shape == (512, 512)
+        starts, columns = figure["surroundings_starts"], figure["surroundings_columns"]
+        assert len(starts) == figure["identity"].shape[1] + 1
+        assert starts[-1] == len(columns) == len(figure["surroundings_weights"])
         tagged = client.get("/api/decoder.onnx")
         again = client.get("/api/decoder.onnx", headers={"If-None-Match": tagged.headers["etag"]})
         assert (tagged.status_code, again.status_code) == (200, 304)

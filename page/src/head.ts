@@ -19,6 +19,8 @@ export interface DecoderInput {
   jaw: Float32Array;
   expression: Float32Array;
   detail: Float32Array;
+  /** Deviation of the surroundings with which depths are compared, texels. */
+  reach: number;
 }
 
 export class Head {
@@ -73,20 +75,22 @@ export class Head {
     });
     const wires = meshes.map((mesh) => dressed(mesh, uniforms));
     const relief = tensors.relief!;
-    uniforms.reliefSlopes.value = slopesTexture(relief.data as Float32Array, relief.shape[0]!, 1e-3, true);
+    uniforms.reliefSlopes.value = slopesTexture(relief.data as Float32Array, relief.shape[0]!, 1e-3);
     const light = tensors.light!.data;
     uniforms.photoLight.value.forEach((band, index) => band.fromArray(light as unknown as number[], 3 * index));
+    uniforms.darkening.value = Number(metadata.darkening);
+    uniforms.lightLeft.value.fromArray(metadata.light_left!.split(" ").map(Number));
     const value = (name: string) => tensors[name]!.data as Float32Array;
     return new Head(
       gltf.scene,
       meshes,
       wires,
       uniforms,
-      new Surface(meshes.map((mesh) => mesh.geometry), tensors),
+      new Surface(meshes.map((mesh) => mesh.geometry), tensors, Float32Array.from(meshes[0]!.morphTargetInfluences!)),
       Number(metadata.bumps),
       { matrix: value("head_to_photo"), width: Number(metadata.photo_width), height: Number(metadata.photo_height) },
       metadata.decoder === "default"
-        ? { jaw: value("jaw"), expression: value("expression"), detail: value("detail") }
+        ? { jaw: value("jaw"), expression: value("expression"), detail: value("detail"), reach: Number(metadata.reach) }
         : null,
       metadata.licence ?? "",
     );

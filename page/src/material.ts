@@ -13,6 +13,9 @@ export interface HeadUniforms {
   changeSlopes: THREE.IUniform<THREE.Texture | null>;
   reliefAmount: THREE.IUniform<number>;
   changeAmount: THREE.IUniform<number>;
+  /** How fast light fades with the depth of a hollow, per metre, and the least and the most that is left of it. */
+  darkening: THREE.IUniform<number>;
+  lightLeft: THREE.IUniform<THREE.Vector2>;
   /** Spherical harmonics of the photo's light times their factors. */
   photoLight: THREE.IUniform<THREE.Vector3[]>;
 }
@@ -23,6 +26,8 @@ export function makeUniforms(): HeadUniforms {
     changeSlopes: { value: null },
     reliefAmount: { value: 0 },
     changeAmount: { value: 0 },
+    darkening: { value: 0 },
+    lightLeft: { value: new THREE.Vector2(1, 1) },
     photoLight: { value: Array.from({ length: 9 }, () => new THREE.Vector3()) },
   };
 }
@@ -52,6 +57,9 @@ export function headMaterial(texture: THREE.Texture, uniforms: HeadUniforms, par
   material.defines = { ...material.defines, USE_UV: "", LOOK: "TEXTURE", [part === "skin" ? "IS_SKIN" : "IS_EYES"]: "" };
   material.onBeforeCompile = (shader) => {
     Object.assign(shader.uniforms, uniforms);
+    shader.vertexShader = shader.vertexShader
+      .replace("#include <common>", "#include <common>\nattribute float hollow;\nvarying float vHollow;")
+      .replace("#include <begin_vertex>", "#include <begin_vertex>\nvHollow = hollow;");
     shader.fragmentShader = shader.fragmentShader
       .replace("#include <common>", `#include <common>\n${DECLARATIONS}`)
       .replace("#include <map_fragment>", `#include <map_fragment>\n${COLOUR}`)
@@ -66,7 +74,9 @@ const DECLARATIONS = /* glsl */ `
 #define CLAY 1
 #define NORMALS 2
 uniform sampler2D reliefSlopes, changeSlopes;
-uniform float reliefAmount, changeAmount;
+uniform float reliefAmount, changeAmount, darkening;
+uniform vec2 lightLeft;
+varying float vHollow;
 uniform vec3 photoLight[9];
 
 vec3 encoded(vec3 linear) {
@@ -85,6 +95,12 @@ const COLOUR = /* glsl */ `
   #else
     diffuseColor.rgb = vec3(0.52, 0.5, 0.48);
   #endif
+#elif LOOK == TEXTURE && defined(IS_SKIN)
+{
+  // As everywhere in deca: light multiplies encoded colours.
+  float depth = vHollow + changeAmount * 1e-3 * texture2D(changeSlopes, vUv).z;
+  diffuseColor.rgb = decoded(encoded(diffuseColor.rgb) * clamp(exp(-darkening * depth), lightLeft.x, lightLeft.y));
+}
 #endif`;
 
 const RELIEF = /* glsl */ `

@@ -3,6 +3,7 @@
 // Both are linear in all weights, so they are summed here once for a change instead of by the graphics card for every
 // picture, and the normals are those of the sum.
 import * as THREE from "three";
+import { Surroundings } from "./hollows";
 import type { Tensor } from "./safetensors";
 
 /** What moves when an action is at one: some vertices, and by how much. */
@@ -25,10 +26,17 @@ export class Surface {
   private readonly identity: Tensor;
   private readonly jointIdentity: Tensor;
   private readonly sums: Float32Array;
+  private readonly surroundings: Surroundings;
+  /** The head's own positions and normals, of which the GLB has some twice. */
+  private readonly places: Float32Array;
+  private readonly outward: Float32Array;
+  /** How much deeper than in the photo each vertex lies, metres, and how deep it lay there. */
+  private readonly hollow: THREE.BufferAttribute;
+  private readonly before: Float32Array;
   private weights: Float32Array;
 
-  /** Takes the morph targets out of the geometries, which share their vertices. */
-  constructor(geometries: THREE.BufferGeometry[], tensors: Record<string, Tensor>) {
+  /** Takes the morph targets out of the geometries, which share their vertices; `weights` are those of the photo. */
+  constructor(geometries: THREE.BufferGeometry[], tensors: Record<string, Tensor>, weights: Float32Array) {
     const geometry = geometries[0]!;
     this.position = geometry.attributes.position as THREE.BufferAttribute;
     this.normal = geometry.attributes.normal as THREE.BufferAttribute;
@@ -45,7 +53,16 @@ export class Surface {
     this.jointIdentity = tensors.identity_joints!;
     this.reconstructed = (tensors.shape!.data as Float32Array).slice(0, this.identity.shape[0]);
     this.sums = new Float32Array(3 * this.identity.shape[1]!);
-    this.weights = new Float32Array(this.targets.length);
+    this.surroundings = new Surroundings(tensors);
+    this.places = new Float32Array(this.sums.length);
+    this.outward = new Float32Array(this.sums.length);
+    this.hollow = new THREE.BufferAttribute(new Float32Array(this.vertices.length), 1);
+    for (const each of geometries) each.setAttribute("hollow", this.hollow);
+    this.before = new Float32Array(this.sums.length / 3);
+    this.weights = weights;
+    this.make();
+    this.before.set(this.depths());
+    this.make();
   }
 
   /** Weights of all actions. */
@@ -92,6 +109,23 @@ export class Surface {
     });
     this.position.needsUpdate = true;
     this.makeNormals(positions);
+    const depths = this.depths();
+    const hollow = this.hollow.array as Float32Array;
+    this.vertices.forEach((vertex, index) => (hollow[index] = depths[vertex]! - this.before[vertex]!));
+    this.hollow.needsUpdate = true;
+  }
+
+  private depths(): Float32Array {
+    const { places, outward, vertices } = this;
+    const positions = this.position.array;
+    const normals = this.normal.array;
+    for (let index = 0; index < vertices.length; index++) {
+      for (let axis = 0, to = 3 * vertices[index]!; axis < 3; axis++) {
+        places[to + axis] = positions[3 * index + axis]!;
+        outward[to + axis] = normals[3 * index + axis]!;
+      }
+    }
+    return this.surroundings.depths(places, outward);
   }
 
   /** Means over the triangles around each vertex by their areas, the same on both sides of the texture's seams. */

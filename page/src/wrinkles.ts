@@ -1,14 +1,14 @@
 // The wrinkles that an expression adds, decoded as fast as they come and never more than one at a time.
 import type * as THREE from "three";
 import type { DecoderInput } from "./head";
-import { RELIEF_SIZE, slopesTexture } from "./slopes";
+import { changeTexture } from "./slopes";
 import type { Moves, Person, Reply } from "./wrinkles.worker";
 
 /** Marks an update in the browser's timeline. */
 const MARK = "wrinkles";
 
 export class Wrinkles {
-  readonly texture: THREE.DataTexture = slopesTexture(new Float32Array(RELIEF_SIZE * RELIEF_SIZE), RELIEF_SIZE, 1, false);
+  readonly texture: THREE.DataTexture = changeTexture();
   private worker: Worker | null = null;
   private busy = false;
   private decoding = false;

@@ -90,6 +90,9 @@ async function atTheDesk() {
   await page.check("[name=view][value=clay]");
   await picture(page, "smile_clay");
   await page.check("[name=view][value=texture]");
+  await preset(page, "Disgust");
+  await picture(page, "disgust");
+  await preset(page, "Smile");
   await picture(page, "smile");
 
   // The head by keyboard, and the tabs.
@@ -144,17 +147,31 @@ async function atTheDesk() {
   });
   await page.close();
 
-  // The same smile where the decoder cannot be had: what it adds is what differs.
+  // The same neutral face where the decoder cannot be had: what it takes from the smile in the photo differs.
   const before = complaints.length;
   page = await browser.newPage();
   await page.route("**/decoder.onnx", (route) => route.abort());
   await page.goto(`${address}/#${found.id}`);
   await page.waitForSelector("[data-screen=head]", { timeout: 60_000 });
-  await preset(page, "Smile");
+  await preset(page, "Neutral");
   await page.check("[name=view][value=normals]");
   await page.waitForTimeout(8000);
-  await picture(page, "smile_normals_without");
+  await picture(page, "neutral_normals_without");
   complaints.length = before;
+  await page.close();
+
+  // The same disgust where light does not fade in hollows.
+  page = await browser.newPage();
+  await page.route("**/figure.safetensors", async (route) => {
+    const response = await route.fetch();
+    const file = (await response.body()).toString("latin1");
+    const even = file.replace(/"darkening":"[^"]*"/, (entry) => `"darkening":"${"0".repeat(entry.length - 14)}"`);
+    await route.fulfill({ response, body: Buffer.from(even, "latin1") });
+  });
+  await page.goto(`${address}/#${found.id}`);
+  await page.waitForSelector("[data-screen=head]", { timeout: 60_000 });
+  await preset(page, "Disgust");
+  await picture(page, "disgust_even");
   await page.close();
 
   page = await browser.newPage();

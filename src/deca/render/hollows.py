@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import scipy.sparse as sparse
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from scipy.spatial import KDTree
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
@@ -24,6 +26,8 @@ _INNER = ("eyeballs", "teeth", "tongue", "mouth_interior", "eye_sockets")
 _MOVING = ("lips", "eyes")
 # Beside lips and lids the shade fades out over this distance, metres.
 _FADE = 0.003
+# Of a vertex's surroundings what lies so many deviations away, or faces another way, is left out.
+_FAR, _FACING = 3.0, 0.2
 
 
 class Hollows:
@@ -72,5 +76,52 @@ class Hollows:
         """What is left of the light on skin whose texture was seen at the depths `before`."""
         return np.exp(DARKENING * (before - depths)).clip(*LEFT).astype(np.float32)
 
+    @property
+    def reach(self) -> float:
+        """The surroundings' deviation in texels."""
+        return self._reach
+
     def _mean(self, values: np.ndarray) -> np.ndarray:
         return cv2.GaussianBlur(values, (0, 0), self._reach)
+
+
+def vertex_surroundings(data: HeadData) -> sparse.csr_matrix:
+    """The same for the coarse head alone, at its vertices: a matrix (vertex, vertex) that takes places to how
+    far the mean of a vertex's surroundings lies from it. Of that, the part along the normal is the depth.
+
+    Rows of what is no skin of the face are zero.
+    """
+    places = torch.from_numpy(data.template_vertices)[None]
+    triangles = torch.from_numpy(data.triangles)
+    normals = vertex_normals(places, triangles)[0].numpy()
+    places = data.template_vertices.astype(np.float64)
+    corners = places[data.triangles]
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    areas = np.bincount(data.triangles.ravel(), np.repeat(areas, 3), len(places))
+    known = _vertices(data, ~_triangles(data, _INNER))
+    skin = _vertices(data, _triangles(data, ("face",)))
+    others = _vertices(data, _triangles(data, (*_INNER, *_MOVING)))
+    rows = np.flatnonzero(skin & ~others)
+    fade = (KDTree(places[others]).query(places[rows])[0] / _FADE).clip(0, 1)
+    columns = np.flatnonzero(known)
+    near = KDTree(places[columns]).query_ball_point(places[rows], _FAR * REACH)
+    matrix = sparse.lil_matrix((len(places), len(places)))
+    for row, left, around in zip(rows, fade, near, strict=True):
+        around = columns[around]
+        around = around[normals[around] @ normals[row] > _FACING]
+        distance = np.square(places[around] - places[row]).sum(1)
+        weights = areas[around] * np.exp(-0.5 * distance / REACH**2)
+        matrix[row, around] = left * weights / weights.sum()
+        matrix[row, row] -= left
+    return sparse.csr_matrix(matrix)
+
+
+def _triangles(data: HeadData, names: tuple[str, ...]) -> Bool[np.ndarray, " triangle"]:
+    masks = [data.region(name) for name in names if name in data.region_names]
+    return np.any([*masks, np.zeros(len(data.triangles), bool)], 0)
+
+
+def _vertices(data: HeadData, triangles: Bool[np.ndarray, " triangle"]) -> Bool[np.ndarray, " vertex"]:
+    chosen = np.zeros(len(data.template_vertices), bool)
+    chosen[data.triangles[triangles]] = True
+    return chosen

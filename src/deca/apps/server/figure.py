@@ -19,6 +19,7 @@ from deca.io.default_networks import default_networks
 from deca.io.gltf import jaw_as_action, split_at_seams
 from deca.io.parameter_files import FaceRecord, ParameterFileError, read_parameters
 from deca.photo.sampling import Photo
+from deca.render.hollows import DARKENING, LEFT, vertex_surroundings
 from deca.render.lighting import FACTORS
 
 IDENTITY_COMPONENTS = 10
@@ -37,10 +38,12 @@ def figure_file(folder: Path) -> bytes:
                                         none was reconstructed
     light            (9, 3)             by what 1, x, y, z, xy, xz, yz, x^2 - y^2, 3 z^2 - 1 of a normal are
                                         multiplied and summed to its light
+    surroundings_*                      the matrix of `deca.render.hollows.vertex_surroundings`: `starts` of
+                                        its rows, `columns`, `weights`
     head_to_photo    (2, 3)             pixels of the photo of (x, y, 1) in the head frame
 
     The metadata says the head model's licence, the size of the photo, how much of the relief is to be shaded
-    over the texture, and whether the default detail decoder drives it.
+    over the texture, how light fades in hollows, and whether the default detail decoder drives it.
     """
     person = read_person(folder)
     data, parameters = person.deca.data, person.parameters
@@ -56,6 +59,10 @@ def figure_file(folder: Path) -> bytes:
         "vertices": split_at_seams(data).vertices.astype(np.int32),
         "head_to_photo": _head_to_photo(record),
     }
+    around = vertex_surroundings(data)
+    tensors["surroundings_starts"] = around.indptr.astype(np.int32)
+    tensors["surroundings_columns"] = around.indices.astype(np.int32)
+    tensors["surroundings_weights"] = around.data.astype(np.float32)
     tensors["light"] = np.array(FACTORS, np.float32)[:, None] * parameters.lighting[0].numpy()
     for name in ("shape", "jaw", "expression", "detail"):
         tensors[name] = getattr(parameters, name)[0].numpy()
@@ -65,6 +72,9 @@ def figure_file(folder: Path) -> bytes:
         "photo_width": str(record.image_size[0]),
         "photo_height": str(record.image_size[1]),
         "bumps": str(BUMPS),
+        "darkening": str(DARKENING),
+        "light_left": f"{LEFT[0]} {LEFT[1]}",
+        "reach": str(person.hollows.reach),
         "decoder": "default" if person.decode == default_networks().displacement else "none",
     }
     return safetensors.numpy.save(tensors, metadata)
