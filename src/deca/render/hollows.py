@@ -31,7 +31,8 @@ _FAR, _FACING = 3.0, 0.2
 
 
 class Hollows:
-    """How deep the skin of one head model lies below its surroundings, in UV.
+    """How deep the skin of one head model lies below its surroundings, in UV; these have a deviation of `reach`
+    texels.
 
     On a cloudy day what is deep is dark (Langer and Zucker 1994): a fold of the skin shows less by how its
     sides are turned to a lamp than by how little of the sky is open over it. Three bands of spherical
@@ -41,17 +42,13 @@ class Hollows:
     def __init__(self, data: HeadData, reach: float = REACH) -> None:
         self._triangles = torch.from_numpy(data.triangles)
         self._layout = layout = UVLayout(data, _SIZE)
-
-        def part(names: tuple[str, ...]) -> np.ndarray:
-            masks = [layout.region_mask(name) for name in names if name in layout.region_names]
-            return torch.stack([*masks, torch.zeros_like(layout.mask)]).any(0).numpy()
-
-        known = layout.mask.numpy() & ~part(_INNER)
-        skin = part(("face",)) & ~part((*_INNER, *_MOVING))
+        covered, under = layout.mask.numpy(), layout.triangle_ids.clamp_min(0).numpy()
+        known = covered & ~_triangles(data, _INNER)[under]
+        skin = covered & data.region("face")[under] & ~_triangles(data, (*_INNER, *_MOVING))[under]
         places = layout.to_uv(torch.from_numpy(data.template_vertices)[None])[0].numpy()
         steps = np.linalg.norm(np.diff(places, axis=2), axis=0)[skin[:, 1:] & skin[:, :-1]]
         texel = float(np.median(steps))
-        self._reach = reach / texel
+        self.reach = reach / texel
         distance = cv2.distanceTransform(np.pad(skin.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
         self._weights = (distance * texel / _FADE).clip(0, 1).astype(np.float32)
         self._known = known.astype(np.float32)
@@ -76,13 +73,8 @@ class Hollows:
         """What is left of the light on skin whose texture was seen at the depths `before`."""
         return np.exp(DARKENING * (before - depths)).clip(*LEFT).astype(np.float32)
 
-    @property
-    def reach(self) -> float:
-        """The surroundings' deviation in texels."""
-        return self._reach
-
     def _mean(self, values: np.ndarray) -> np.ndarray:
-        return cv2.GaussianBlur(values, (0, 0), self._reach)
+        return cv2.GaussianBlur(values, (0, 0), self.reach)
 
 
 def vertex_surroundings(data: HeadData) -> sparse.csr_matrix:
@@ -99,7 +91,7 @@ def vertex_surroundings(data: HeadData) -> sparse.csr_matrix:
     areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     areas = np.bincount(data.triangles.ravel(), np.repeat(areas, 3), len(places))
     known = _vertices(data, ~_triangles(data, _INNER))
-    skin = _vertices(data, _triangles(data, ("face",)))
+    skin = _vertices(data, data.region("face"))
     others = _vertices(data, _triangles(data, (*_INNER, *_MOVING)))
     rows = np.flatnonzero(skin & ~others)
     fade = (KDTree(places[others]).query(places[rows])[0] / _FADE).clip(0, 1)
