@@ -31,8 +31,9 @@ _FAR, _FACING = 3.0, 0.2
 
 
 class Hollows:
-    """How deep the skin of one head model lies below its surroundings, in UV; these have a deviation of `reach`
-    texels.
+    """How deep the skin of one head model lies below its surroundings, in UV.
+
+    `reach` is the surroundings' deviation in texels.
 
     On a cloudy day what is deep is dark (Langer and Zucker 1994): a fold of the skin shows less by how its
     sides are turned to a lamp than by how little of the sky is open over it. Three bands of spherical
