@@ -24,6 +24,7 @@ from deca.io.files import data_file, whole_file
 from deca.io.heads import default_head
 from deca.io.networks import dense_landmark_mirror, face_landmarker
 from deca.photo.dense_points import DENSE_OUTLINE
+from deca.photo.landmarks import landmarks_in_region, region_of_points
 from deca.training.synthetic.generator import SyntheticConfig, SyntheticFaces
 from deca.training.synthetic.population import Population, PopulationConfig
 
@@ -71,7 +72,10 @@ def one_face(faces: SyntheticFaces, random: np.random.Generator) -> tuple[Float[
     face = faces.face(faces.subject(random, "nobody"), random, "face")
     assert face.found_points is not None
     assert face.truth is not None
-    true, found = (points.astype(float) * [1, -1] for points in (face.dense_landmarks, face.found_points))
+    # The face's own found points are put right already, by what was measured here before.
+    region = region_of_points(face.found_points)
+    seen = landmarks_in_region(face.image, region, face_landmarker()).points[:, :2]
+    true, found = (points.astype(float) * [1, -1] for points in (face.dense_landmarks, seen))
     metres = 2 / (float(face.truth["camera"][0]) * faces.config.size)
     rotation = axis_angle_to_matrix(torch.from_numpy(face.truth["pose"]))[:2].double().numpy()
     across = rotation[:, 0] / np.linalg.norm(rotation[:, 0])

@@ -19,6 +19,7 @@ from deca.conversion.facekit_mesh import keep_mesh
 from deca.conversion.ict import action_moves, closed_surface
 from deca.conversion.registration import outer_skin, register_head
 from deca.conversion.surface_points import ClosestPoints, vertex_normals
+from deca.fitting.mesh_fields import edge_laplacian
 from deca.head.data import HeadData
 
 SCANNED = tuple(name for name in ACTIONS if name not in OWN)
@@ -75,15 +76,9 @@ def _followed(
 ) -> Float[np.ndarray, "field vertex 3"]:
     """The fields carried from the outer skin into what it lines, fading on the way (a discrete screened
     Poisson equation)."""
-    triangles = topology.triangles[topology.part == 0]
-    count = len(topology.vertex_part)
-    ends = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    edges = np.unique(np.sort(ends, 1), axis=0)
-    links = sparse.coo_matrix((np.ones(len(edges)), edges.T), (count, count)).tocsr()
-    links = links + links.T
-    laplacian = sparse.csr_matrix(sparse.diags(np.asarray(links.sum(1)).ravel()) - links)
+    laplacian = edge_laplacian(topology.triangles[topology.part == 0], np.zeros_like(topology.vertex_part))
     inside = np.setdiff1d(np.flatnonzero(topology.vertex_part == 0), known)
-    rows = laplacian[inside]
+    rows = laplacian.tocsr()[inside]
     solve = splu(sparse.csc_matrix(rows[:, inside] + INWARD_LOSS * sparse.eye(len(inside)))).solve
     result = fields.copy()
     for field in result:

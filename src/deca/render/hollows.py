@@ -97,16 +97,17 @@ def vertex_surroundings(data: HeadData) -> sparse.csr_matrix:
     rows = np.flatnonzero(skin & ~others)
     fade = (KDTree(places[others]).query(places[rows])[0] / _FADE).clip(0, 1)
     columns = np.flatnonzero(known)
-    near = KDTree(places[columns]).query_ball_point(places[rows], _FAR * REACH)
-    matrix = sparse.lil_matrix((len(places), len(places)))
-    for row, left, around in zip(rows, fade, near, strict=True):
-        around = columns[around]
-        around = around[normals[around] @ normals[row] > _FACING]
-        distance = np.square(places[around] - places[row]).sum(1)
-        weights = areas[around] * np.exp(-0.5 * distance / REACH**2)
-        matrix[row, around] = left * weights / weights.sum()
-        matrix[row, row] -= left
-    return sparse.csr_matrix(matrix)
+    near = KDTree(places[rows]).sparse_distance_matrix(
+        KDTree(places[columns]), _FAR * REACH, output_type="coo_matrix"
+    )
+    around = columns[near.col]
+    facing = (normals[rows[near.row]] * normals[around]).sum(1) > _FACING
+    weights = facing * areas[around] * np.exp(-0.5 * (near.data / REACH) ** 2)
+    weights *= (fade / np.bincount(near.row, weights))[near.row]
+    entries = (np.concatenate([weights, -fade]), (np.append(rows[near.row], rows), np.append(around, rows)))
+    matrix = sparse.csr_matrix(entries, (len(places), len(places)))
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def _triangles(data: HeadData, names: tuple[str, ...]) -> Bool[np.ndarray, " triangle"]:
