@@ -14,6 +14,7 @@ from deca.fitting.landmark_head import LandmarkHead
 from deca.fitting.landmarks import (
     LandmarkFitConfig,
     action_deviations,
+    edge_share,
     fit_landmarks,
     jaw_precision,
     landmark_shares,
@@ -112,7 +113,7 @@ class LandmarkMotion:
         self._lips = lip_pairs(head.dense)
         self._outline = np.array(DENSE_OUTLINE if head.dense else range(17))
         self._shares = landmark_shares(config, head.dense).numpy()
-        self._share = float(self._shares.max())
+        self._share = edge_share(config, head.dense)
         self._side = np.sign(at_landmarks(head.template[None])[0][:, 0])
         self._last: _State | None = None
 

@@ -13,14 +13,14 @@ from deca.fitting.landmark_head import LandmarkHead
 from deca.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from deca.head.model import HeadModel
 from deca.parameters import Parameters
-from deca.photo.dense_points import DENSE_OUTLINE, EDGES
+from deca.photo.dense_points import DENSE_OUTLINE, EDGES, LIP_CORNERS
 from deca.photo.mouth import LOWER_LIP, UPPER_LIP
 from deca.render.camera import unproject
 
 # Actions that faces seldom make, by how their ARKit names begin. Together they can do what a smile does.
 _RARE_ACTIONS = ("mouthShrug", "mouthRoll", "mouthFunnel", "cheekPuff", "jaw", "mouthLeft", "mouthRight")
-# Inner edges of the lips among the 68 iBUG landmarks.
-_UPPER_LIP_68, _LOWER_LIP_68 = (61, 62, 63), (67, 66, 65)
+# Inner edges of the lips among the 68 iBUG landmarks, and the corners of the mouth.
+_UPPER_LIP_68, _LOWER_LIP_68, _LIP_CORNERS_68 = (61, 62, 63), (67, 66, 65), (48, 54, 60, 64)
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ class LandmarkFitConfig:
     """How many neighbouring landmarks carry the information of one independent landmark."""
     skin: float = 0.25
     """Weight of a dense landmark on bare skin, against one where an edge is seen."""
+    lip_corner: float = 4.0
+    """The same of a landmark at a corner of the mouth: where along an edge one is, is a guess, but not there,
+    and a smile is told by it."""
     outline_along: float = 0.15
     """Weight of an outline landmark along the outline, where it is free to slide, against across it."""
     outline_hidden: float = 0.1
@@ -117,11 +120,20 @@ def lip_pairs(dense: bool) -> tuple[list[int], list[int]]:
 
 def landmark_shares(config: LandmarkFitConfig, dense: bool) -> Float[Tensor, " point"]:
     """How many independent landmarks each of the 468 (or of the 68) counts as."""
+    edge = edge_share(config, dense)
     if not dense:
-        return torch.ones(68, dtype=torch.float64)
-    shares = torch.full((468,), config.skin / config.correlation, dtype=torch.float64)
-    shares[[*EDGES, *DENSE_OUTLINE]] = 1 / config.correlation
+        shares = torch.full((68,), edge, dtype=torch.float64)
+        shares[list(_LIP_CORNERS_68)] = config.lip_corner * edge
+        return shares
+    shares = torch.full((468,), config.skin * edge, dtype=torch.float64)
+    shares[[*EDGES, *DENSE_OUTLINE]] = edge
+    shares[list(LIP_CORNERS)] = config.lip_corner * edge
     return shares
+
+
+def edge_share(config: LandmarkFitConfig, dense: bool) -> float:
+    """How many independent landmarks one where an edge is seen counts as."""
+    return 1 / config.correlation if dense else 1.0
 
 
 def action_deviations(config: LandmarkFitConfig, names: Sequence[str]) -> Float[Tensor, " action"]:
@@ -219,7 +231,7 @@ class LandmarkProblem:
         self.along = self._directions(outline)
         self.lips = lip_pairs(head.dense)
         self.shares = landmark_shares(config, head.dense)
-        self.share = float(self.shares.max())
+        self.share = edge_share(config, head.dense)
         shape_count, expression_count = head.shape_count, len(head.expression_basis)
         huge = 1e6
         self.lower = torch.full((9 + shape_count + expression_count,), -huge, dtype=torch.float64)

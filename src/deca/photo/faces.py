@@ -13,6 +13,7 @@ from deca.photo.detect import Detection, Network, detect, distant_view, near_vie
 from deca.photo.ibug import ibug68
 from deca.photo.landmarks import FaceLandmarks, Landmarker, landmarks
 from deca.photo.mouth import see_mouth, with_lips
+from deca.photo.mouth_corners import with_corners
 from deca.photo.sampling import Affine, Photo
 
 PRESENCE_THRESHOLD = 0.99
@@ -104,10 +105,11 @@ def points_on_face(
     photo: Photo, seen: FaceLandmarks, depths: FaceDepths
 ) -> tuple[Float[np.ndarray, "468 3"], float]:
     """The network's points without what it assumes of the face's depth (`deca.photo.depth`) and with the
-    mouth as the pixels show it (`deca.photo.mouth`); and how surely the teeth are together."""
+    mouth as the pixels show it (`deca.photo.mouth`, `mouth_corners`); and how surely the teeth are
+    together."""
     points = depths.corrected(seen.points)
     mouth = see_mouth(photo, points)
-    return with_lips(points, mouth), mouth.teeth_together
+    return with_corners(photo, with_lips(points, mouth)), mouth.teeth_together
 
 
 def largest_face(faces: list[FoundFace]) -> FoundFace:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from deca.photo.sampling import Photo, sample_luma_smoothly, transform_points
 
-_CORNERS = (61, 291)
+MOUTH_CORNERS = (61, 291)
 # Rows of landmarks down the lips: the upper lip's outer and inner edge, the lower lip's inner and outer.
 _ROWS = ((37, 82, 87, 84), (0, 13, 14, 17), (267, 312, 317, 314), (37, 81, 178, 84), (267, 311, 402, 314))
 # The inner edges of both lips, one above the other, from corner to corner.
@@ -22,7 +22,7 @@ LOWER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
 # The mouth is drawn so wide, in a square with room for an open one; along each row it is read at so many
 # places.
 _MOUTH, _SIZE, _PLACES = 108, 120, 41
-_SMALLEST_MOUTH = 20.0  # pixels of the photo: less shows no line between the lips
+SMALLEST_MOUTH = 20.0  # pixels of the photo: less shows no line between the lips
 # Luma over that of the lips. What lies between two dark lines and is brighter than them by so much shows that
 # the mouth is open, and what is darker than half of the lips, over so much of the face's height.
 _BUMP, _DARK_ROWS, _DARK = (0.06, 0.12), (0.006, 0.012), 0.5
@@ -64,14 +64,14 @@ def see_mouth(photo: Photo, landmarks_photo: Float[np.ndarray, "468 axes"]) -> M
     are brighter than what is above and below them. A mouth of less than 20 pixels is unknown.
     """
     points = landmarks_photo[:, :2]
-    right, left = points[_CORNERS[0]], points[_CORNERS[1]]
+    right, left = points[MOUTH_CORNERS[0]], points[MOUTH_CORNERS[1]]
     across = left - right
     width = float(np.linalg.norm(across))
-    if width < _SMALLEST_MOUTH:
+    if width < SMALLEST_MOUTH:
         return UNKNOWN_MOUTH
     cosine, sine = across / width
     turn = np.array([[cosine, -sine], [sine, cosine]])
-    centre = points[[*_CORNERS, 13, 14]].mean(0)
+    centre = points[[*MOUTH_CORNERS, 13, 14]].mean(0)
     T_photo_mouth = np.eye(3)
     T_photo_mouth[:2, :2] = turn * (width / _MOUTH)
     T_photo_mouth[:2, 2] = centre - T_photo_mouth[:2, :2] @ np.full(2, _SIZE / 2)
