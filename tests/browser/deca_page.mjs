@@ -190,13 +190,13 @@ async function onAPhone(id) {
   await page.goto(`${address}/#${id}`);
   await page.waitForSelector("[data-screen=head]", { timeout: 60_000 });
   await picture(page, "phone_stage");
-  await page.screenshot({ path: join(out, "phone_dark.png") });
+  await page.screenshot({ animations: "disabled", path: join(out, "phone_dark.png") });
   const found = await page.evaluate(() => {
     const box = (selector) => document.querySelector(selector).getBoundingClientRect().toJSON();
     return { width: document.documentElement.scrollWidth, tools: box("#tools"), stage: box("#stage"), panel: box("#panel") };
   });
   await page.getByRole("button", { name: "Dark theme" }).click();
-  await page.screenshot({ path: join(out, "phone_light.png") });
+  await page.screenshot({ animations: "disabled", path: join(out, "phone_light.png") });
   await page.close();
   return found;
 }
