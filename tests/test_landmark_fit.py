@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from deca.fitting.landmarks import fit_landmarks
+from deca.fitting.landmarks import LandmarkFitConfig, fit_landmarks
 from deca.head.data import HeadData
 from deca.head.landmarks import HeadLandmarks
 from deca.head.model import HeadModel
 from deca.io.heads import default_head
 from deca.parameters import Parameters
-from deca.photo.dense_points import DENSE_OUTLINE, EDGES
+from deca.photo.dense_points import DENSE_OUTLINE, EDGES, LIP_CORNERS
 from deca.render.camera import project
 
 
@@ -152,3 +152,17 @@ def test_bare_skin_says_less_than_edges(data):
         )
         shapes.append(fit_landmarks(head_model, other).parameters.shape)
     assert (shapes[1] - shapes[0]).norm() < 0.7 * (shapes[2] - shapes[0]).norm()
+
+
+def test_corners_of_the_mouth_tell_a_smile(data):
+    # All that is seen of it is that they rise.
+    head_model = HeadModel(data)
+    points = seen(head_model, head_model.neutral().replace(camera=torch.tensor([[7.0, 0.0, 0.0]])))
+    points[list(LIP_CORNERS), 1] -= 0.04
+    smile = [data.expression_names.index(f"mouthSmile{side}") for side in ("Left", "Right")]
+    found, as_others = (
+        float(fit_landmarks(head_model, points, config).parameters.expression[0, smile].min())
+        for config in (LandmarkFitConfig(), LandmarkFitConfig(lip_corner=1.0))
+    )
+    assert found > 1.5 * as_others
+    assert found > 0.1

@@ -68,6 +68,19 @@ def test_noise_moves_them_little() -> None:
     assert corners.std(0).max() < 0.005 * WIDTH
 
 
+def test_noise_moves_the_end_of_a_line_that_fades_little() -> None:
+    ends = ((118.0, 200.0), (290.0, 200.0))
+    across = np.linspace(0, 1, SIZE)[None, :, None]
+    strength = np.clip((290 / SIZE - across) / (40 / SIZE), 0, 1)
+    corners = []
+    for seed in range(30):
+        line = face(ends).astype(float)
+        fading = 170 + (line - 170) * strength
+        noise = 4 * np.random.default_rng(seed).standard_normal(line.shape)
+        corners.append(found((fading + noise).clip(0, 255).round().astype(np.uint8)))
+    assert np.std(corners, axis=0)[1].max() < 0.0037 * WIDTH
+
+
 def test_what_is_near_goes_with_them_and_the_rest_stays() -> None:
     points = landmarks()
     points[0, :2], points[1, :2] = [262.0, 200.0], [218.0, 200.0]
